@@ -1,0 +1,89 @@
+"""The `equerry` command: it joins the rooms' own commands and turns errors into exit codes.
+
+A room's `cli.py` is imported only when one of its commands is used, so `equerry --help` answers at once, without torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+__all__ = ["ROOMS", "app", "main", "room"]
+
+#: Each room with a command of its own, and the line that `equerry --help` shows for it.
+ROOMS = {
+    "model": "Make films with sound, and train, measure and describe the model that makes them.",
+}
+
+
+def room(name: str) -> TyperGroup:
+    """The commands of one room, imported now."""
+    return get_group(import_module(f"{name}.cli").app)
+
+
+class _Rooms(TyperGroup):
+    """Lists every room by its line in `ROOMS`; imports the one that is used."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args and args[0] in ROOMS:
+            return args[0], room(args[0]), args[1:]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(name="equerry", cls=_Rooms, no_args_is_help=True, pretty_exceptions_enable=False)
+for _name, _line in ROOMS.items():
+    app.add_typer(typer.Typer(), name=_name, help=_line)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"equerry {version('equerry')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _front(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Keep a video-and-audio generator inside the borders its owner names."""
+
+
+def _exit_code(error: Exception) -> int | None:
+    """The exit code of an error that we have a name for; None for any other, which keeps its traceback."""
+    from model.errors import Broken, EquerryError, Refused, Unavailable
+
+    codes = {Refused: 2, Unavailable: 69, Broken: 70, EquerryError: 70}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), None)
+
+
+def _sentence(error: Exception) -> str:
+    """The error's text on one line; its docstring speaks when it says nothing. Control characters show as marks."""
+    text = str(error) or type(error).__doc__ or type(error).__name__
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with the exit code."""
+    try:
+        app(arguments, prog_name="equerry")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        typer.echo(f"equerry: {_sentence(error)}", err=True)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Training: a run that was killed goes on as if nothing had happened, and the trunk learns from what it should."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from model.checkpoint import load
+from model.clip import Mode, Size
+from model.config import PONY
+from model.errors import Refused
+from model.layout import Kind
+from model.train import films
+from model.train.run import Plan, Run
+
+PLAN = Plan(steps=12, rate=1e-2, muon=1e-2, warmup=2, seed=4, keep=0.0)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 2))
+
+
+def learning(net):
+    def step(_, rng):
+        x = torch.from_numpy(rng.standard_normal((32, 8)).astype(np.float32))
+        loss = (net(x) - x[:, :2]).square().mean()
+        loss.backward()
+        return {"loss": float(loss.detach())}
+
+    return step
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def trained(folder: Path, *stops: int, plan: Plan = PLAN) -> Run:
+    for stop in (*stops, plan.steps):
+        net = network()
+        run = Run(net, plan, folder)
+        run.load()
+        run.go(learning(net), lambda _: None, until=stop)
+    return run
+
+
+def test_a_run_in_pieces_ends_with_the_same_weights_as_a_run_in_one(tmp_path):
+    whole, pieces = trained(tmp_path / "a"), trained(tmp_path / "b", 3, 7)
+
+    assert all(torch.equal(whole.named[k], pieces.named[k]) for k in whole.named)
+    assert all(torch.equal(whole.mean[k], pieces.mean[k]) for k in whole.mean)
+
+
+def test_learning_goes_down(tmp_path):
+    run = trained(tmp_path, 2, plan=replace(PLAN, steps=150))
+
+    first, *_, last = losses(tmp_path)
+    assert last < first / 2
+    assert run.step == 150
+
+
+def test_a_folder_of_another_seed_is_refused(tmp_path):
+    trained(tmp_path)
+
+    with pytest.raises(Refused, match="seed 4"):
+        Run(network(), replace(PLAN, seed=5), tmp_path).load()
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing():
+    plan = Plan(steps=100, rate=1.0, muon=1.0, warmup=10, decay=0.3)
+
+    assert [round(plan.rate_at(s), 2) for s in (0, 9, 50, 70, 85, 99, 100)] == [0.1, 1.0, 1.0, 1.0, 0.5, 0.03, 0.0]
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_goes_on_from_a_whole_file(tmp_path):
+    program = (
+        "import sys; sys.path.insert(0, 'tests/unit')\n"
+        "from test_train import *\n"
+        f"trained(Path({str(tmp_path / 'killed')!r}), plan=replace(PLAN, steps=1500))"
+    )
+    for wait in (4.0, 5.0):
+        with subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2]) as child:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "killed" / "state.safetensors").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(wait / 10)
+            os.kill(child.pid, signal.SIGKILL)
+
+    killed = trained(tmp_path / "killed", plan=replace(PLAN, steps=1500))
+    whole = trained(tmp_path / "whole", plan=replace(PLAN, steps=1500))
+
+    assert all(torch.equal(whole.named[k], killed.named[k]) for k in whole.named)
+
+
+@pytest.fixture(scope="module")
+def studio(untrained):
+    model = load(str(untrained))
+    return films.Studio(model.config, model.tokenizer, model.video, model.audio, model.trunk)
+
+
+@pytest.mark.parametrize("group", {g for turn in films.STEPS for g in turn}, ids=str)
+def test_every_group_makes_a_batch_whose_codes_are_all_in_place(studio, group):
+    batch = studio.batch(np.random.default_rng(1), replace(group, clips=2), Size(64, 64))
+
+    v = studio.trunk.vocabulary
+    video = batch.tokens[:, batch.rows.slot[batch.rows.kind == int(Kind.VIDEO)]]
+    audio = batch.tokens[:, batch.rows.slot[batch.rows.kind == int(Kind.AUDIO)]]
+    assert video.min() >= v.video
+    assert video.max() < v.audio
+    assert audio.min() >= v.audio
+    assert audio.max() < v.audio + PONY.audio.codes
+    assert video.shape[1] == 64 * 2 * group.seconds
+
+
+def test_the_loss_of_a_slot_does_not_see_its_own_code(studio):
+    batch = studio.batch(np.random.default_rng(1), films.Group(mode=Mode.T2V, clips=1, seconds=1), Size(64, 64))
+    slot = int(batch.rows.slot[-1])
+    other = batch.tokens.clone()
+    other[:, slot] += 1
+
+    with torch.no_grad():
+        before, after = studio.trunk(batch.tokens, batch.rows), studio.trunk(other, batch.rows)
+
+    assert torch.equal(before, after)
+
+
+def test_a_batch_is_the_same_whenever_it_is_drawn(studio):
+    group = films.Group(mode=Mode.EDIT, clips=2, seconds=1)
+
+    a, b = (studio.batch(np.random.default_rng([0, 9]), group, Size(64, 64)) for _ in range(2))
+
+    assert torch.equal(a.tokens, b.tokens)
+
+
+def test_weights_of_a_run_are_plain_tensors(tmp_path):
+    trained(tmp_path)
+
+    assert "parameter/0.weight" in load_file(tmp_path / "state.safetensors")
