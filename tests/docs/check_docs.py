@@ -18,7 +18,7 @@ import equerry
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(<?([^)\s>]+)>?[^)]*\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-DOOR = re.compile(r"\bmake ([a-z][a-z-]*)")
+DOOR = re.compile(r"(?:^\s*|`)make ([a-z][a-z-]*)", re.MULTILINE)  # a sentence may say "make the circle blue"
 COMMAND = re.compile(r"(?<![\w/.-])(?:\.venv/bin/)?equerry((?: [a-z][a-z-]*)+)")
 
 
