@@ -49,6 +49,11 @@ class Film:
     rate: int  # samples per second
 
     @property
+    def size(self) -> Size:
+        """Width and height of the frames."""
+        return Size(self.frames.shape[2], self.frames.shape[1])
+
+    @property
     def seconds(self) -> float:
         """Length of the picture."""
         return float(len(self.frames) / self.fps)

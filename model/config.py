@@ -62,7 +62,7 @@ class ModelConfig:
 PONY: Final = ModelConfig(
     name="pony",
     video=VideoCodecConfig(
-        frames=4, patch=8, levels=(7, 5, 5, 5, 5), width=192, encoder_blocks=3, decoder_blocks=6, fps=8
+        frames=4, patch=8, levels=(7, 5, 5, 5, 5), width=192, encoder_kernels=(3, 1, 1), decoder_blocks=6, fps=8
     ),
     audio=AudioCodecConfig(
         rate=8_000,
@@ -84,7 +84,13 @@ PONY: Final = ModelConfig(
 HORSE: Final = ModelConfig(
     name="horse",
     video=VideoCodecConfig(
-        frames=8, patch=16, levels=(8, 8, 8, 5, 5, 5), width=1024, encoder_blocks=6, decoder_blocks=12, fps=24
+        frames=8,
+        patch=16,
+        levels=(8, 8, 8, 5, 5, 5),
+        width=1024,
+        encoder_kernels=(3, 1, 1, 1, 1, 1),
+        decoder_blocks=12,
+        fps=24,
     ),
     audio=AudioCodecConfig(
         rate=24_000,

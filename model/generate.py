@@ -28,11 +28,12 @@ from model.vocabulary import Guide, Vocabulary
 
 SAMPLING: Final[Mapping[Mode, Sampling]] = MappingProxyType(
     {
-        Mode.T2V: Sampling(temperature=0.9, floor=0.05),
-        Mode.I2V: Sampling(temperature=0.8, floor=0.1),
-        Mode.R2V: Sampling(temperature=0.8, floor=0.1),
-        Mode.EDIT: Sampling(temperature=0.7, floor=0.1),
-        Mode.EXTEND: Sampling(temperature=0.8, floor=0.1),
+        # No floor where a body may begin anywhere: each place alone is unlikely, and a floor would leave the film empty.
+        Mode.T2V: Sampling(temperature=0.9),
+        Mode.R2V: Sampling(temperature=0.9),
+        Mode.I2V: Sampling(temperature=0.7, floor=0.02),
+        Mode.EDIT: Sampling(temperature=0.7, floor=0.02),
+        Mode.EXTEND: Sampling(temperature=0.7, floor=0.02),
     }
 )
 
@@ -150,7 +151,7 @@ class Generator:
         known = 0 if given[0] is None else given[0].video.shape[0]
         specs = [p.spec(model.config, chunks, given=known) for p in prompts]
         spec = replace(specs[0], text=max(s.text for s in specs))
-        table, all_rows = layout(spec), _rows(spec, v)
+        table, all_rows = layout(spec), _rows(spec, v, model.device)
         guided = self.guidance is not None and self.guidance != 1.0
         asked = [*prompts, *(replace(p, guide=Guide.NONE, text=()) for p in prompts)] if guided else list(prompts)
         tokens = torch.stack([p.tokens(v, table) for p in asked]).to(model.device)
@@ -159,8 +160,7 @@ class Generator:
                 place_codes(tokens[row : row + 1], table, codes, v)
         cache = Cache(model.config.trunk, len(asked), table.slots - 1, model.device, model.trunk.table.weight.dtype)
         first = table.first + known * spec.chunk_slots
-        if first > table.begin + 1 or table.begin > 0:
-            model.trunk(tokens, _part(all_rows, slice(0, first - 1)), cache)
+        model.trunk(tokens, all_rows[: first - 1], cache)
         place = np.where(table.kind == Kind.VIDEO, table.index, spec.height * spec.width + table.index).astype(np.int64)
         chunk = table.chunk.astype(np.int64) + start
         chance = torch.from_numpy(np.stack([uniforms(s, np.maximum(chunk, 0), place) for s in seeds])).to(model.device)
@@ -186,7 +186,7 @@ class Generator:
         guided: int | None,
     ) -> None:
         trunk = self.model.trunk
-        states = trunk(tokens, _part(all_rows, slice(slots.start - 1, slots.stop - 1)), cache)
+        states = trunk(tokens, all_rows[slots.start - 1 : slots.stop - 1], cache)
         self.steps += 1
         kinds = table.kind[slots]
         for kind, base in ((Kind.VIDEO, trunk.vocabulary.video), (Kind.AUDIO, trunk.vocabulary.audio)):
@@ -224,14 +224,8 @@ def _joined(a: Codes, b: Codes) -> Codes:
 
 
 @lru_cache(maxsize=64)
-def _rows(spec: LayoutSpec, vocabulary: Vocabulary) -> Rows:
-    return rows(layout(spec), vocabulary)
-
-
-def _part(table: Rows, part: slice) -> Rows:
-    return Rows(
-        table.gather[part], table.kind[part], table.place[part], table.mark[part], table.clock[part], table.slot[part]
-    )
+def _rows(spec: LayoutSpec, vocabulary: Vocabulary, device: torch.device) -> Rows:
+    return rows(layout(spec), vocabulary).to(device)
 
 
 def _order(table: Layout, chunks: slice) -> tuple[slice, np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,9 +51,12 @@ def check(clip: Clip, config: ModelConfig) -> None:
         raise BadRequest(f"The seed {clip.seed} is out of range. Use a whole number from 0 to 2^63 - 1.")
     if len(clip.references) > config.most_references:
         raise BadRequest(f"{len(clip.references)} references were given. At most {config.most_references} can be used.")
-    for k in (int(k) for k in _NAMED.findall(clip.prompt)):
+    for k in named(clip.prompt):
         if not 1 <= k <= len(clip.references):
-            raise BadRequest(f"The prompt names [{k}], but {len(clip.references)} references were given.")
+            raise BadRequest(
+                f"The prompt names [{k}], but {len(clip.references)} references were given. "
+                "Give a picture for each number, counted from [1], or leave the number out."
+            )
     if (clip.image is not None) != (clip.mode is Mode.I2V):
         raise BadRequest("A first image goes with image-to-video, and image-to-video needs one.")
     if (clip.source is not None) != (clip.mode in (Mode.EDIT, Mode.EXTEND)):
@@ -60,12 +64,20 @@ def check(clip: Clip, config: ModelConfig) -> None:
     if clip.references and clip.mode not in (Mode.R2V, Mode.EDIT):
         raise BadRequest(f"References do not go with {clip.mode}. Leave out the references, the image or the film.")
     if clip.mode is Mode.R2V and not clip.references:
-        raise BadRequest("Reference-to-video needs at least one reference picture.")
-    if clip.source is not None and clip.mode is Mode.EXTEND and clip.seconds <= clip.source.seconds:
+        raise BadRequest("Reference-to-video needs at least one reference picture. Give one, or ask for text-to-video.")
+    extended = clip.source if clip.mode is Mode.EXTEND else None
+    if extended is not None and extended.seconds >= config.most_seconds:
+        raise BadLength(f"The film already lasts {extended.seconds:.1f} s, the most that can be made. Cut it first.")
+    if extended is not None and clip.seconds <= extended.seconds:
         raise BadLength(
-            f"The film already lasts {clip.source.seconds:.1f} s. Ask for a whole length above that, "
+            f"The film already lasts {extended.seconds:.1f} s. Ask for a whole length above that, "
             f"up to {config.most_seconds} s."
         )
+
+
+def named(prompt: str) -> list[int]:
+    """The numbers of the references that a prompt names, in whatever form Unicode has for them."""
+    return [int(k) for k in _NAMED.findall(unicodedata.normalize("NFKC", prompt))]
 
 
 def native(size: Size, config: ModelConfig) -> Size:
@@ -98,7 +110,7 @@ class Maker:
         size = native(clip.size, c)
         text, cut = text_ids(clip.prompt, self.model.tokenizer, self.model.trunk.vocabulary)
         remarks = [f"Only the first {MOST_TEXT} tokens of the prompt are used."] if cut else []
-        if clip.mode is Mode.R2V and not _NAMED.search(clip.prompt):
+        if clip.mode is Mode.R2V and not named(clip.prompt):
             remarks.append("The prompt names no reference. Name each as [1], [2], … to have it in the film.")
         frames = clip.seconds * c.video.fps
         source = known = None
@@ -142,13 +154,14 @@ class Maker:
         return self.finish(ready, *renderer.all()), ready
 
     def make_many(self, clips: Sequence[Clip]) -> list[Film]:
-        """Makes films together where their shapes allow it."""
+        """Makes films together where their shapes allow it; each is the film that it would be alone."""
         readies = [self.ready(clip) for clip in clips]
         shapes: dict[object, list[int]] = {}
         for i, ready in enumerate(readies):
             p, known = ready.order.prompt, ready.order.known
             references = tuple(r.shape for r in p.references)
-            key = (p.mode, p.size, ready.order.chunks, references, None if known is None else len(known.video))
+            padded = p.spec(self.model.config, 1).text
+            key = (p.mode, p.size, ready.order.chunks, references, padded, None if known is None else len(known.video))
             shapes.setdefault(key, []).append(i)
         films: dict[int, Film] = {}
         for places in shapes.values():
@@ -170,8 +183,7 @@ class Maker:
     @torch.inference_mode()
     def codes(self, film: Film) -> Codes:
         """Codes of a film at the model's own size and rates; a last chunk that is short is filled up."""
-        height, width = film.frames.shape[1:3]
-        return self._encode(film, Size(width, height), whole=True)
+        return self._encode(film, film.size, whole=True)
 
     def _still(self, picture: np.ndarray, size: Size) -> Tensor:
         fitted = torch.from_numpy(np.ascontiguousarray(fit_picture(picture, size)))
@@ -186,7 +198,7 @@ class Maker:
         frames = film.frames[: c.most_seconds * c.video.fps]
         chunks = -(-len(frames) // c.video.frames) if whole else len(frames) // c.video.frames
         if chunks == 0:
-            raise BadLength(f"The film is too short. It needs at least {float(c.chunk_seconds):g} s.")
+            raise BadLength(f"The film is too short. Give one of at least {float(c.chunk_seconds):g} s.")
         wanted = chunks * c.video.frames
         frames = fit(frames[:wanted], size)
         frames = np.concatenate([frames, np.repeat(frames[-1:], wanted - len(frames), 0)])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any, Final
 
 import torch
@@ -110,7 +109,7 @@ def plan(config: ModelConfig, *, mode: Mode, size: Size, seconds: int, reference
         raise BadRequest(f"References do not go with {mode}. Use --mode r2v or --mode edit.")
     if not 0 <= references <= config.most_references:
         raise BadRequest(f"{references} references cannot be used. Ask for 0 to {config.most_references}.")
-    own, shape = native(size, config), shape_of(config)
+    own, shape, counted = native(size, config), shape_of(config), parameters(config)
     layouts = tuple(_layouts(config, mode, own, seconds, references or int(mode is Mode.R2V)))
     costs = [[cost(each, shape, machine) for each in layouts] for machine in MACHINES]
     return Plan(
@@ -120,10 +119,10 @@ def plan(config: ModelConfig, *, mode: Mode, size: Size, seconds: int, reference
         size=own,
         seconds=seconds,
         layouts=layouts,
-        parameters=parameters(config),
+        parameters=counted,
         kv_bytes_per_slot=shape.kv_bytes_per_slot,
         kv_bytes=max(each.kv_bytes for each in costs[0]),
-        weight_bytes=parameters(config) * shape.bytes_per_element,
+        weight_bytes=counted * shape.bytes_per_element,
         flops=sum(each.flops for each in costs[0]),
         times=tuple(_time(machine, of) for machine, of in zip(MACHINES, costs, strict=True)),
     )
@@ -222,7 +221,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
 def amounts(plan: Plan) -> Iterator[tuple[str, str]]:
     """The plan's figures as a person reads them, name and value."""
     spec, count = plan.layouts[0].spec, len(plan.layouts)
-    length = Fraction(spec.audio * plan.config.audio.hop, plan.config.audio.rate)
+    length = plan.config.chunk_seconds
     scaled = "" if plan.asked == plan.size else f", then scaled and cropped to {plan.asked}"
     yield "film", f"{plan.seconds} s at {plan.config.video.fps} frames a second, made at {plan.size}{scaled}"
     yield "chunk", f"{float(length):.3g} s: {spec.height} x {spec.width} picture codes and {spec.audio} sound codes"

@@ -17,7 +17,7 @@ from model.vocabulary import CONTROLS, MOST_TEXT, TEXT_BLOCK, Guide, Vocabulary
 
 def text_ids(text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> tuple[list[int], bool]:
     """Token ids of a text, with "[k]" as the token that marks reference k, and whether the text had to be cut."""
-    marks = {reference_token(k): vocabulary.reference(k) for k in range(1, 10)}
+    marks = {reference_token(k): vocabulary.reference(k) for k in range(1, vocabulary.config.most_references + 1)}
     ids = [marks.get(i, i) for i in tokenizer.encode(text)]
     return ids[:MOST_TEXT], len(ids) > MOST_TEXT
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.clip import Clip, Film, Mode, Size
+from model.clip import Clip, Film, Mode
 from model.detect.sound import PRESENT, envelope, notes, onsets, silent, strengths
 from model.generate import Codes, Generator, OnChunk, Order
 from model.make import Maker, Ready
@@ -171,7 +171,7 @@ def _bar(values: NDArray[np.float32], ramp: str) -> str:
 def facts(made: Made) -> Iterator[str]:
     """What was made, how, and how long it took; one fact a line."""
     film, times = made.film, made.times
-    own, size = made.ready.order.prompt.size, size_of(film)
+    own, size = made.ready.order.prompt.size, film.size
     scaled = "" if size == own else f" (made at {own} and scaled)"
     length = f"{film.seconds:g} s at {int(film.fps)} frames a second"
     yield f"film    {made.path}: {size}{scaled}, {length}, {made.bytes:,} bytes"
@@ -195,7 +195,7 @@ def as_json(made: Made) -> dict[str, Any]:
         "bytes": made.bytes,
         "sha256": made.sha256,
         "mode": made.clip.mode.value,
-        "size": str(size_of(film)),
+        "size": str(film.size),
         "native_size": str(made.ready.order.prompt.size),
         "fps": int(film.fps),
         "frames": len(film.frames),
@@ -210,11 +210,6 @@ def as_json(made: Made) -> dict[str, Any]:
         "times": {name: round(seconds, 4) for name, seconds in made.times.items()},
         "events": [{"seconds": round(e.seconds, 3), "label": e.label} for e in made.events],
     }
-
-
-def size_of(film: Film) -> Size:
-    """Width and height of a film's frames."""
-    return Size(film.frames.shape[2], film.frames.shape[1])
 
 
 def shortened(text: str, most: int = 100) -> str:

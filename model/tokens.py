@@ -79,7 +79,16 @@ class Tokenizer:
     def load(cls, path: Path) -> Tokenizer:
         """Read tokenizer.json, or refuse it."""
         try:
-            inner = tokenizers.Tokenizer.from_file(str(path))
+            body = path.read_bytes()
+        except OSError as error:
+            raise BadWeights(f"{path} is not a tokenizer: {error.strerror}. Install the weights again.") from error
+        return cls.read(body, path)
+
+    @classmethod
+    def read(cls, body: bytes, path: Path) -> Tokenizer:
+        """What tokenizer.json holds, or a refusal that names its path."""
+        try:
+            inner = tokenizers.Tokenizer.from_buffer(body)
         except Exception as error:  # the library raises nothing narrower
             raise BadWeights(f"{path} is not a tokenizer: {error}. Install the weights again.") from error
         if any(inner.token_to_id(f"[{k}]") != reference_token(k) for k in range(1, REFERENCES + 1)):

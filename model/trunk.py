@@ -40,6 +40,17 @@ class Rows:
     clock: Tensor  # float32 [R, 3] t, y, x
     slot: Tensor  # int64 [R] the slot whose logits this row computes, or the prompt slot that it embeds
 
+    def __getitem__(self, part: slice) -> Rows:
+        """Some of the rows, in order."""
+        return Rows(*(column[part] for column in self._columns()))
+
+    def to(self, device: torch.device) -> Rows:
+        """The same rows on a device."""
+        return Rows(*(column.to(device) for column in self._columns()))
+
+    def _columns(self) -> tuple[Tensor, ...]:
+        return self.gather, self.kind, self.place, self.mark, self.clock, self.slot
+
 
 def rows(layout: Layout, vocabulary: Vocabulary) -> Rows:
     """The rows of a layout, in order."""

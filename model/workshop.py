@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +15,13 @@ import typer
 from model.errors import BadRequest, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from model.clip import Clip, Film
     from model.make import Maker
+    from model.train.recipe import OnRow
     from model.train.run import Plan
 
-STAGES = ("audio", "video", "trunk")
 MOST_CASES = 5_000
 
 
@@ -33,51 +36,50 @@ def train(
     ] = 1.0,
     threads: Annotated[int, typer.Option(help="Processor threads; 0 leaves it to torch.", min=0, max=256)] = 0,
 ) -> None:
-    """Train the pony from nothing: tokenizer, codecs, trunk. About two hours on 2 cores; stop and go on as you like."""
+    """Train the pony from nothing: tokenizer, codecs, trunk. Hours on 2 cores; stop and go on as you like."""
     import torch
+    from safetensors import SafetensorError
 
     from model.config import PONY
     from model.train.recipe import Recipe, finish
     from model.train.recipe import train as run
 
-    if device != "cpu" and not torch.cuda.is_available():
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise BadRequest(f"There is no {device} device here. Use --device cpu.")
+    if not math.isfinite(scale):
+        raise BadRequest("The scale must be a number. Use 1 for the whole recipe.")
     if threads:
         torch.set_num_threads(threads)
     recipe = Recipe(config=PONY, folder=out, device=device, seed=seed, scale=scale)
     try:
-        model = run(recipe, _bars())
+        with _told() as tell:
+            model = run(recipe, tell)
         finish(recipe, model, out / "model")
-    except OSError as error:
-        raise Refused(f"{out} cannot be written ({error.strerror}). Free some space or name another folder.") from error
+    except (OSError, SafetensorError) as error:
+        raise Refused(f"{out} cannot be written ({error}). Free some space or name another folder.") from error
     typer.echo(f"The model is in {out / 'model'}. Try: equerry model eval --model {out / 'model'}")
 
 
-def _bars() -> Any:
+@contextmanager
+def _told() -> Iterator[OnRow]:
     """A bar for each stage on a terminal, a line every 50 steps in a pipe."""
     if not sys.stderr.isatty():
-        return _line
+        yield _line
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    progress = Progress(
-        TextColumn("{task.description:6}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[loss]}"),
-        console=Console(stderr=True),
-    )
-    progress.start()
-    tasks = {stage: progress.add_task(stage, total=None, start=False, loss="") for stage in STAGES}
+    from model.train.recipe import STAGES
 
-    def show(stage: str, plan: Plan, row: dict[str, float]) -> None:
-        progress.start_task(tasks[stage])
-        progress.update(tasks[stage], total=plan.steps, completed=row["step"], loss=f"loss {row['loss']:.3f}")
-        if row["step"] >= plan.steps and stage == STAGES[-1]:
-            progress.stop()
+    columns = (TextColumn("{task.description:6}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[loss]}"), console=Console(stderr=True)) as progress:
+        tasks = {stage: progress.add_task(stage, total=None, start=False, loss="") for stage in STAGES}
 
-    return show
+        def show(stage: str, plan: Plan, row: dict[str, float]) -> None:
+            progress.start_task(tasks[stage])
+            progress.update(tasks[stage], total=plan.steps, completed=row["step"], loss=f"loss {row['loss']:.3f}")
+
+        yield show
 
 
 def _line(stage: str, plan: Plan, row: dict[str, float]) -> None:
@@ -99,6 +101,7 @@ def evaluate(
     from model.evaluate import evaluate as measured
     from model.generate import Generator
     from model.make import Maker
+    from model.parity import parity
 
     maker = Maker(Generator(load(str(find(model)))))
 
@@ -107,13 +110,19 @@ def evaluate(
 
     with _counted("films") as tell:
         report = measured(make, _through_codec(maker), n=n, seed=seed, progress=tell)
+    engine = parity(maker.model)
     if as_json:
         about = {"model": maker.model.config.name, "digest": maker.model.digest}
-        typer.echo(json.dumps(about | report.json(), indent=1))
+        rows = [asdict(row) | {"passed": row.passed} for row in engine]
+        typer.echo(json.dumps(about | report.json() | {"engine": rows}, indent=1))
         return
     from rich.console import Console
 
     Console(width=None if sys.stdout.isatty() else 160).print(report.table())
+    for row in engine:
+        told = {True: "kept", False: "BROKEN", None: "not built yet"}[row.passed]
+        apart = "" if row.difference is None else f"; logits differ by {row.difference:.1e} at most"
+        typer.echo(f"engine: {row.what}: {told}{apart}")
 
 
 def _counted(what: str) -> Any:
@@ -127,8 +136,6 @@ def _through_codec(maker: Maker) -> Any:
     from model.make import Renderer
 
     def again(film: Film) -> Film:
-        from dataclasses import replace
-
         renderer = Renderer(maker.model)
         renderer.add(maker.codes(film))
         frames, sound = renderer.all()

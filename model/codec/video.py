@@ -26,7 +26,7 @@ class VideoCodecConfig:
     patch: int  # pixels on a side
     levels: tuple[int, ...]  # of the quantiser
     width: int
-    encoder_blocks: int
+    encoder_kernels: tuple[int, ...]  # patches on a side that each block of the encoder sees; 1 sees its own alone
     decoder_blocks: int
     fps: int
 
@@ -63,7 +63,7 @@ class VideoCodec(nn.Module):
         values = config.frames * config.patch**2 * 3
         digits = len(config.levels)
         self.enter = nn.Linear(values, config.width)
-        self.encoder = nn.ModuleList(Block(config.width, 3) for _ in range(config.encoder_blocks))
+        self.encoder = nn.ModuleList(Block(config.width, kernel) for kernel in config.encoder_kernels)
         self.squeeze = nn.Linear(config.width, digits)
         self.expand = nn.Linear(2 * digits + 1, config.width)  # this chunk, the one before, and whether there was one
         self.decoder = nn.ModuleList(Block(config.width, 5) for _ in range(config.decoder_blocks))
@@ -71,8 +71,7 @@ class VideoCodec(nn.Module):
         self.leave = nn.Linear(config.width, values)
 
     def patches(self, pixels: Tensor) -> Tensor:
-        """Pixels [B, C*F, 3?, ...] as uint8 or float [B, T, H*P, W*P, 3] in 0..255 to [B, C, H, W, F*P*P*3] in
-        -1..1."""
+        """Pixels [B, T, H*P, W*P, 3], uint8 or float in 0..255, T = C*F, to [B, C, H, W, F*P*P*3] in -1..1."""
         f, p = self.config.frames, self.config.patch
         b, t, height, width, _ = pixels.shape
         cut = pixels.float().reshape(b, t // f, f, height // p, p, width // p, p, 3) / 127.5 - 1

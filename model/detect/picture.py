@@ -66,11 +66,6 @@ class FaceTrack:
         return self.openness > 0.5
 
 
-def size_of(film: Film) -> Size:
-    """Width and height of a film's frames."""
-    return Size(film.frames.shape[2], film.frames.shape[1])
-
-
 @cache
 def _nearest() -> NDArray[np.uint8]:
     """Place in PALETTE of the colour nearest to each RGB of five bits a channel.
@@ -140,7 +135,7 @@ def bodies(film: Film, *, plain: bool = True) -> list[Track]:
     else:
         classes, strength = (contrast > LOOK_CONTRAST).astype(np.uint8), contrast
     regions = label(classes) if plain else parted(label(classes), LONGEST)
-    ways = _ways(_spots(classes, regions), size_of(film))
+    ways = _ways(_spots(classes, regions), film.size)
     found = [t for t in (_track(film, strength, regions, way, plain) for way in ways) if t]
     return sorted(found, key=lambda t: -int((~np.isnan(t.centres[:, 0])).sum()))
 
@@ -227,7 +222,7 @@ def _ways(spots: list[_Spot], size: Size) -> list[list[_Spot]]:
 
 def _track(film: Film, strength: Field, regions: NDArray[np.int32], way: list[_Spot], plain: bool) -> Track | None:
     """What the spots of one body tell together."""
-    size = size_of(film)
+    size = film.size
     time = np.array([s.frame for s in way])
     middle = np.array([np.floor(s.centroid) for s in way], np.int64)  # [n, 2]
     cut = _cut(time, middle, size)

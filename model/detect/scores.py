@@ -42,11 +42,6 @@ def pairs(seen: Sequence[float], heard: Sequence[float], within: float = WITHIN)
     return late
 
 
-def f1(hits: float, seen: float, heard: float) -> float:
-    """Harmonic mean of precision and recall; 1 when there was nothing to see or to hear."""
-    return 2 * hits / (seen + heard) if seen + heard else 1.0
-
-
 def lips(openness: NDArray[np.float32], loudness: NDArray[np.float32]) -> Lips:
     """Lag and correlation of a mouth's openness and a sound's envelope, one value a frame each.
 

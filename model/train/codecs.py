@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as fn
 
@@ -19,16 +19,15 @@ from model.world.render import reference, render
 from model.world.scene import (
     BACKGROUNDS,
     BAR,
-    PATTERNS,
     SHAPES,
     Scene,
     sample_bodies,
     sample_face,
     sample_look,
 )
-from model.world.sound import PER_FRAME, RATE, sound
+from model.world.sound import PER_FRAME, sound
 
-VIDEO_PLAN: Final = Plan(steps=3_600, rate=2e-3, muon=4e-3, average=0.995, decay=0.65)
+VIDEO_PLAN: Final = Plan(steps=2_000, rate=2e-3, muon=4e-3, average=0.995, decay=0.65)
 AUDIO_PLAN: Final = Plan(steps=2_500, rate=2e-3, muon=4e-3, average=0.995)
 SIZES: Final = (Size(64, 64), Size(80, 48), Size(48, 80))
 BATCH: Final = 16  # films of two chunks
@@ -74,7 +73,7 @@ def _references(rng: np.random.Generator, size: Size) -> Frames:
     return np.broadcast_to(wall, (8, *wall.shape)).copy()
 
 
-def example(rng: np.random.Generator, size: Size) -> tuple[Frames, NDArrayF]:
+def example(rng: np.random.Generator, size: Size) -> tuple[Frames, NDArray[np.float32]]:
     """Two chunks of film and the weight of each pixel: bodies count more than the background around them."""
     kind = rng.random()
     if kind < 0.06:
@@ -93,9 +92,6 @@ def example(rng: np.random.Generator, size: Size) -> tuple[Frames, NDArrayF]:
     body = (np.abs(frames.astype(np.int16) - ground) > 10).any(-1).reshape(2, 4, *frames.shape[1:3])
     passed = np.broadcast_to(body.any(1, keepdims=True), body.shape)
     return frames, (1.0 + 3.0 * body + 2.0 * passed).astype(np.float32).reshape(frames.shape[:3])
-
-
-NDArrayF = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def video_step(codec: VideoCodec, device: torch.device) -> Step:
@@ -119,7 +115,7 @@ def video_step(codec: VideoCodec, device: torch.device) -> Step:
 
 
 def heard(rng: np.random.Generator) -> Sound:
-    """Three seconds of a scene's sound; one in five begins off the frame, or is louder or softer, as a stranger's
+    """Two seconds of a scene's sound; one in five begins off the frame, or is louder or softer, as a stranger's
     would."""
     scene = sample_face(rng, SIZES[0], held=None) if rng.random() < 0.4 else None
     while scene is None:
@@ -156,7 +152,3 @@ def audio_step(codec: AudioCodec, device: torch.device) -> Step:
         return {"loss": float(loss.detach()), "snr": float(snr)}
 
     return step
-
-
-Report = Callable[[dict[str, float]], None]
-__all__ = ["AUDIO_PLAN", "PATTERNS", "RATE", "VIDEO_PLAN", "Report", "audio_step", "video_step"]

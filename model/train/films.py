@@ -170,7 +170,7 @@ class Studio:
                 [torch.zeros(len(_FACTS)) if d else facts(e) for d, e in zip(dropped, episodes, strict=True)]
             )
             said = said.to(device)
-        return Batch(tokens, to(rows(table, v), device), said)
+        return Batch(tokens, rows(table, v).to(device), said)
 
     def _episode(self, rng: np.random.Generator, group: Group, size: Size) -> Episode:
         while True:
@@ -188,11 +188,6 @@ class Studio:
     def _stills(self, episodes: Sequence[Episode]) -> Tensor:
         first = np.stack([render(e.scene, 1)[0] for e in episodes])
         return self.video.encode_still(torch.from_numpy(first).to(self.video.leave.weight.device))
-
-
-def to(table: Rows, device: torch.device) -> Rows:
-    """The same rows on a device."""
-    return Rows(*(getattr(table, name).to(device) for name in ("gather", "kind", "place", "mark", "clock", "slot")))
 
 
 class Trainer(nn.Module):

@@ -20,6 +20,7 @@ from model.checkpoint import Model, save
 from model.codec.audio import AudioCodec
 from model.codec.video import VideoCodec
 from model.config import ModelConfig
+from model.errors import Refused
 from model.tokens import Tokenizer, corpus, train_tokenizer
 from model.train import codecs, films
 from model.train.card import card
@@ -52,6 +53,7 @@ class Recipe:
 
 def train(recipe: Recipe, report: OnRow) -> Model:
     """Runs what is left of a recipe and returns the trained model; the caller may save it with `finish`."""
+    _claim(recipe)
     device = torch.device(recipe.device)
     torch.manual_seed(recipe.seed)
     tokenizer = _tokenizer(recipe)
@@ -72,10 +74,19 @@ def finish(recipe: Recipe, model: Model, folder: Path, results: str = "") -> Non
     save(model, folder, card(model, recipe.seed, lines, results))
 
 
+def _claim(recipe: Recipe) -> None:
+    """Notes in the folder what is trained there; Refused when it is something else than before."""
+    path, ours = recipe.folder / "recipe.json", {"seed": recipe.seed, "scale": recipe.scale}
+    recipe.folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(json.dumps(ours) + "\n", "utf-8")
+    elif (text := path.read_text("utf-8").strip()) != json.dumps(ours):
+        raise Refused(f"{recipe.folder} holds a run of {text[:100]}. Go on with these, or use another folder.")
+
+
 def _tokenizer(recipe: Recipe) -> Tokenizer:
     path = recipe.folder / "tokenizer.json"
     if not path.exists():
-        recipe.folder.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
         train_tokenizer(corpus(recipe.seed, CAPTIONS), recipe.config.trunk.text).save(new)
         new.replace(path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from model.errors import Refused
+from model.errors import Broken, Refused
 
 Step = Callable[[int, np.random.Generator], dict[str, float]]  # adds its gradients, and tells what it saw
 EVERY: Final = 50  # steps between two lines of the log
@@ -75,12 +76,17 @@ class Run:
             self.peaks.append((muon, plan.muon))
         self.mean = {k: p.detach().clone() for k, p in self.named.items()}
         self.step = 0
-        self.gone = 0.0  # seconds of training before this process
+        self.gone = 0.0  # seconds of training so far, in all processes
+        self.rows: dict[str, list[float]] = {}  # what was seen since the last line of the log
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def state_file(self) -> Path:
         return self.folder / "state.safetensors"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "log.jsonl"
 
     def save(self) -> None:
         """Writes everything needed to go on from here."""
@@ -90,6 +96,7 @@ class Run:
             for name, value in self.owner[k].state.get(p, {}).items():
                 tensors[f"{name}/{k}"] = torch.as_tensor(value)
         about = {"step": str(self.step), "gone": str(self.gone), "seed": str(self.plan.seed)}
+        about["rows"] = json.dumps(self.rows)
         new = self.state_file.with_suffix(".new")
         save_file({k: v.contiguous() for k, v in tensors.items()}, new, about)
         new.replace(self.state_file)
@@ -97,12 +104,14 @@ class Run:
     def load(self) -> bool:
         """Goes on from the folder's file, if there is one."""
         if not self.state_file.exists():
+            self._forget_lines()
             return False
         with safe_open(self.state_file, "pt") as file:
             about = file.metadata()
             if int(about["seed"]) != self.plan.seed:
                 raise Refused(f"{self.folder} holds a run with seed {about['seed']}. Use that seed or another folder.")
             self.step, self.gone = int(about["step"]), float(about["gone"])
+            self.rows = json.loads(about.get("rows", "{}"))
             for key in file.keys():  # noqa: SIM118  (not a dict)
                 name, _, k = key.partition("/")
                 value = file.get_tensor(key)
@@ -110,16 +119,30 @@ class Run:
                     self.named[k].data.copy_(value)
                 elif name == "mean":
                     self.mean[k].copy_(value)
-                else:
-                    self.owner[k].state[self.named[k]][name] = value
+                else:  # AdamW counts its steps on the CPU wherever the parameter is
+                    place = value.device if name == "step" else self.named[k].device
+                    self.owner[k].state[self.named[k]][name] = value.to(place)
+        self._forget_lines()
         return True
+
+    def _forget_lines(self) -> None:
+        """Takes off the log what was written after the state was kept: those steps are made again."""
+        if not self.log_file.exists():
+            return
+        kept = []
+        for line in self.log_file.read_text("utf-8").splitlines():
+            with suppress(ValueError):  # a line that a kill has cut
+                if json.loads(line)["step"] <= self.step:
+                    kept.append(f"{line}\n")
+        new = self.log_file.with_suffix(".new")
+        new.write_text("".join(kept), "utf-8")
+        new.replace(self.log_file)
 
     def go(self, step: Step, report: Callable[[dict[str, float]], None], until: int | None = None) -> None:
         """Trains up to the plan's last step (or `until`), saving as it goes; `report` gets a row every 50 steps."""
         began = saved = time.monotonic()
         start = self.gone
         last = self.plan.steps if until is None else min(until, self.plan.steps)
-        rows: dict[str, list[float]] = {}
         while self.step < last:
             share = self.plan.rate_at(self.step)
             for optimiser, peak in self.peaks:
@@ -127,7 +150,12 @@ class Run:
                     group["lr"] = peak * share
             self.network.train()
             row = step(self.step, np.random.default_rng([self.plan.seed, self.step]))
-            torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
+            norm = torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
+            if not torch.isfinite(norm):
+                raise Broken(
+                    f"Training diverged at step {self.step} of {self.folder.name}; the state kept last is good. "
+                    "Lower the rate in its plan and run the same command."
+                )
             for optimiser, _ in self.peaks:
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
@@ -135,15 +163,16 @@ class Run:
             torch._foreach_lerp_(list(self.mean.values()), [p.detach() for p in self.named.values()], 1 - keep)
             self.step += 1
             for k, v in row.items():
-                rows.setdefault(k, []).append(v)
+                self.rows.setdefault(k, []).append(v)
             now = time.monotonic()
             self.gone = start + now - began
-            if self.step % EVERY == 0 or self.step == last:
-                line = {"step": float(self.step), "seconds": self.gone} | {k: sum(v) / len(v) for k, v in rows.items()}
-                with (self.folder / "log.jsonl").open("a") as log:
+            if self.step % EVERY == 0 or self.step == self.plan.steps:
+                means = {k: sum(v) / len(v) for k, v in self.rows.items()}
+                line = {"step": float(self.step), "seconds": self.gone} | means
+                with self.log_file.open("a", encoding="utf-8") as log:
                     log.write(json.dumps({k: round(v, 5) for k, v in line.items()}) + "\n")
                 report(line)
-                rows = {}
+                self.rows = {}
             if now - saved > self.plan.keep:
                 self.save()
                 saved = now

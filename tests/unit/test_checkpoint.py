@@ -44,13 +44,40 @@ def test_a_pickle_is_never_opened_even_when_its_digest_is_right(copy, tmp_path):
         def __reduce__(self):
             return (Path.touch, (tmp_path / "sprung",))
 
-    (copy / "trunk.safetensors").write_bytes(pickle.dumps(Trap()))
-    sums = subprocess.run(["sha256sum", *CHECKED], cwd=copy, capture_output=True, text=True, check=True).stdout
-    (copy / SUMS).write_text(sums)
+    with_its_sum(copy, "trunk.safetensors", pickle.dumps(Trap()))
 
     with pytest.raises(BadWeights, match="does not hold the weights"):
         load(str(copy))
     assert not (tmp_path / "sprung").exists()
+
+
+def with_its_sum(folder: Path, name: str, body: bytes) -> None:
+    (folder / name).write_bytes(body)
+    sums = subprocess.run(["sha256sum", *CHECKED], cwd=folder, capture_output=True, text=True, check=True).stdout
+    (folder / SUMS).write_text(sums)
+
+
+@pytest.mark.parametrize(("old", "new"), [('"layers": 6', '"layers": "six"'), ('"width": 256', '"width": -1')])
+def test_a_configuration_that_no_model_can_have_is_refused(copy, old, new):
+    with_its_sum(copy, "config.json", (copy / "config.json").read_text().replace(old, new).encode())
+
+    with pytest.raises(BadWeights, match="no model that can be built"):
+        load(str(copy))
+
+
+def test_every_file_is_read_once_so_that_what_was_checked_is_what_is_loaded(copy, monkeypatch):
+    opened: list[str] = []
+    whole = Path.open
+
+    def watched(path, *rest, **more):
+        opened.append(path.name)
+        return whole(path, *rest, **more)
+
+    monkeypatch.setattr(Path, "open", watched)
+
+    load(str(copy))
+
+    assert sorted(opened) == sorted([*CHECKED, SUMS])
 
 
 def test_sha256sum_accepts_the_sums(copy):

@@ -17,6 +17,7 @@ from model.checkpoint import load
 from model.clip import Clip, Film, Mode, Size
 from model.generate import Generator, Pace, windows
 from model.make import Maker
+from model.parity import equal
 from model.world.episodes import sample_episode
 from model.world.render import render
 from model.world.sound import sound
@@ -81,6 +82,7 @@ def test_waves_and_slots_agree_at_other_sizes(model, size):
 def test_a_film_does_not_depend_on_its_neighbours_in_the_batch(model):
     maker = Maker(Generator(model))
     clips = [clip(Mode.T2V, seed=s) for s in (1, 2, 3)]
+    clips[2] = replace(clips[2], prompt=clips[2].prompt * 9)  # a text that is padded to another length
 
     together = maker.make_many(clips)
 
@@ -144,3 +146,13 @@ def test_windows_go_on_from_what_is_known_without_a_gap(mode, chunks, known):
     assert ends[-1] == chunks
     assert all(w.chunks <= 6 for _, w in made)
     assert all(w.given >= min(2, known or 2) for _, w in made if w.start)
+
+
+def test_a_resumed_film_has_the_codes_of_an_undisturbed_one(model):
+    generator = Generator(model)
+    order = Maker(generator).ready(clip(Mode.T2V, seconds=2)).order
+
+    whole = generator.films([order])[0]
+    resumed = generator.decode([order.prompt], order.chunks, [whole[:3]], [order.seed], 0)[0]
+
+    assert equal(resumed, whole)

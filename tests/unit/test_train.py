@@ -18,9 +18,10 @@ from torch import nn
 from model.checkpoint import load
 from model.clip import Mode, Size
 from model.config import PONY
-from model.errors import Refused
+from model.errors import Broken, Refused
 from model.layout import Kind
 from model.train import films
+from model.train.recipe import Recipe, finish, train
 from model.train.run import Plan, Run
 
 PLAN = Plan(steps=12, rate=1e-2, muon=1e-2, warmup=2, seed=4, keep=0.0)
@@ -45,12 +46,16 @@ def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def trained(folder: Path, *stops: int, plan: Plan = PLAN) -> Run:
+def trained(folder: Path, *stops: int, plan: Plan = PLAN, left: str = "") -> Run:
+    """A run in pieces; `left` is what each piece leaves at the end of the log."""
     for stop in (*stops, plan.steps):
         net = network()
         run = Run(net, plan, folder)
         run.load()
         run.go(learning(net), lambda _: None, until=stop)
+        if stop < plan.steps:
+            with run.log_file.open("a") as log:
+                log.write(left)
     return run
 
 
@@ -59,6 +64,21 @@ def test_a_run_in_pieces_ends_with_the_same_weights_as_a_run_in_one(tmp_path):
 
     assert all(torch.equal(whole.named[k], pieces.named[k]) for k in whole.named)
     assert all(torch.equal(whole.mean[k], pieces.mean[k]) for k in whole.mean)
+
+
+def test_a_run_in_pieces_writes_the_log_of_a_run_in_one(tmp_path):
+    plan, left = replace(PLAN, steps=120), '{"step": 100.0, "loss": 9.0}\n{"step": 1'  # as after a kill
+    trained(tmp_path / "a", plan=plan)
+    trained(tmp_path / "b", 30, 70, plan=plan, left=left)
+
+    assert losses(tmp_path / "b") == losses(tmp_path / "a")
+
+
+def test_a_run_that_was_killed_before_its_first_file_begins_its_log_again(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 50.0, "loss": 9.0}\n')
+
+    assert not Run(network(), PLAN, tmp_path).load()
+    assert losses(tmp_path) == []
 
 
 def test_learning_goes_down(tmp_path):
@@ -89,12 +109,18 @@ def test_a_run_killed_at_any_moment_goes_on_from_a_whole_file(tmp_path):
         "from test_train import *\n"
         f"trained(Path({str(tmp_path / 'killed')!r}), plan=replace(PLAN, steps=1500))"
     )
-    for wait in (4.0, 5.0):
+    state = tmp_path / "killed" / "state.safetensors"
+
+    def written():
+        return state.stat().st_mtime_ns if state.exists() else None
+
+    for wait in (0.2, 0.3):
+        before = written()
         with subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2]) as child:
             deadline = time.monotonic() + 60
-            while not (tmp_path / "killed" / "state.safetensors").exists() and time.monotonic() < deadline:
+            while written() == before and time.monotonic() < deadline:
                 time.sleep(0.05)
-            time.sleep(wait / 10)
+            time.sleep(wait)
             os.kill(child.pid, signal.SIGKILL)
 
     killed = trained(tmp_path / "killed", plan=replace(PLAN, steps=1500))
@@ -147,3 +173,39 @@ def test_weights_of_a_run_are_plain_tensors(tmp_path):
     trained(tmp_path)
 
     assert "parameter/0.weight" in load_file(tmp_path / "state.safetensors")
+
+
+@pytest.mark.slow
+def test_the_whole_recipe_makes_a_checkpoint_that_loads_and_running_it_again_changes_nothing(tmp_path):
+    recipe = Recipe(config=PONY, folder=tmp_path / "run", scale=0.001)
+    told: list[str] = []
+
+    finish(recipe, train(recipe, lambda stage, *_: told.append(stage)), tmp_path / "model")
+    digest = load(str(tmp_path / "model")).digest
+    finish(recipe, train(recipe, lambda stage, *_: told.append(stage)), tmp_path / "again")
+
+    assert told == ["audio", "video", "trunk"]
+    assert load(str(tmp_path / "again")).digest == digest
+
+
+def test_a_folder_of_a_shorter_recipe_is_refused(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"seed": 0, "scale": 0.01}\n')
+
+    with pytest.raises(Refused, match="use another folder"):
+        train(Recipe(config=PONY, folder=tmp_path), lambda *_: None)
+
+
+def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(tmp_path):
+    trained(tmp_path, 5)
+    net = network()
+    run = Run(net, PLAN, tmp_path)
+    run.load()
+    good = (tmp_path / "state.safetensors").read_bytes()
+
+    def diverge(*_):
+        (net.get_parameter("0.weight").sum() * float("inf")).backward()
+        return {}
+
+    with pytest.raises(Broken, match="step"):
+        run.go(diverge, lambda _: None)
+    assert (tmp_path / "state.safetensors").read_bytes() == good

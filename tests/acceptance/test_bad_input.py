@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.clip import Film
+from model.clip import Clip, Film, Mode
+from model.config import PONY
+from model.errors import BadLength
+from model.make import check
 from model.media import write_film
 
 PROMPT = "a red circle bounces up and down"
@@ -159,7 +162,18 @@ def test_parts_that_contradict_each_other_are_refused(generate, files):
     assert_refused(generate(PROMPT, "--video", film, "--extend", "--reference", image, "--seconds", 3), "References do")
     assert_refused(generate("[3] bounces", "--reference", image, "--reference", image), "names [3]")
     assert_refused(generate("[1] bounces"), "names [1]")
+    assert_refused(generate("［１］ bounces"), "names [1]")
     assert_refused(generate(PROMPT, *["--reference", image] * 10), "10 references")
+
+
+def test_a_film_as_long_as_can_be_is_not_extended():
+    whole = Film(
+        frames=np.zeros((120, 2, 2, 3), np.uint8), fps=Fraction(8), sound=np.zeros(120_000, np.float32), rate=8_000
+    )
+    clip = Clip(prompt=PROMPT, mode=Mode.EXTEND, size=PONY.sizes[0], seconds=15, seed=1, source=whole)
+
+    with pytest.raises(BadLength, match="Cut it first"):
+        check(clip, PONY)
 
 
 @pytest.mark.parametrize(
