@@ -28,7 +28,7 @@ from model.vocabulary import Guide, Vocabulary
 
 SAMPLING: Final[Mapping[Mode, Sampling]] = MappingProxyType(
     {
-        # No floor where a body may begin anywhere: each place alone is unlikely, and a floor would leave the film empty.
+        # No floor where a body may begin anywhere: each place is unlikely, and a floor would leave the film empty.
         Mode.T2V: Sampling(temperature=0.9),
         Mode.R2V: Sampling(temperature=0.9),
         Mode.I2V: Sampling(temperature=0.7, floor=0.02),

@@ -196,9 +196,9 @@ def test_a_folder_of_a_shorter_recipe_is_refused(tmp_path):
 
 
 def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(tmp_path):
-    trained(tmp_path, 5)
+    trained(tmp_path)
     net = network()
-    run = Run(net, PLAN, tmp_path)
+    run = Run(net, replace(PLAN, steps=20), tmp_path)
     run.load()
     good = (tmp_path / "state.safetensors").read_bytes()
 
