@@ -430,7 +430,7 @@ def gather(
     image = read_image(images[0]) if images else None
     own = None if size is None else native(size, config)
     fps, rate = Fraction(config.video.fps), config.audio.rate
-    source = None if video is None else read_film(video, fps=fps, rate=rate, size=own)
+    source = None if video is None else read_film(video, fps=fps, rate=rate, size=lambda s: native(own or s, config))
     shown = image if image is not None else None if source is None else source.frames[0]
     if size is None:
         size = config.sizes[0] if shown is None else native(Size(shown.shape[1], shown.shape[0]), config)

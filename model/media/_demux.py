@@ -8,6 +8,7 @@ means that the bytes are at fault; `read.py` turns it into a sentence.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NoReturn, cast
@@ -50,7 +51,7 @@ class Wanted:
 
     fps: Fraction
     rate: int
-    size: Size | None  # None: as the source is shown
+    size: Callable[[Size], Size] | None  # what to make of the size that is shown; None keeps it
     cut: bool  # whether a film that is too long is cut instead of refused
 
 
@@ -223,9 +224,11 @@ class Reel:
             pixels = (pixels[..., :3].astype(np.uint16) * pixels[..., 3:] // 255).astype(np.uint8)
         pixels = np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
         _refuse_large(self.name, pixels.shape[1], pixels.shape[0], self.limits)
-        first = self.shown[0].shape if self.shown else pixels.shape
-        size = self.wanted.size or Size(first[1], first[0])
-        return fit_picture(pixels, size)
+        if self.shown:
+            height, width = self.shown[0].shape[:2]
+            return fit_picture(pixels, Size(width, height))
+        size = Size(pixels.shape[1], pixels.shape[0])
+        return fit_picture(pixels, size if self.wanted.size is None else self.wanted.size(size))
 
 
 def _display_width(width: int, aspect: Fraction | None) -> int:

@@ -68,22 +68,23 @@ def read_film(
     *,
     fps: Fraction,
     rate: int,
-    size: Size | None = None,
+    size: Size | Callable[[Size], Size] | None = None,
     limits: FilmLimits | None = None,
     cut: bool = False,
 ) -> Film:
     """The first picture track of an MP4, MOV, WebM, Matroska, AVI or GIF, and its first sound track if it has one.
 
-    The film has `fps` frames per second, each the one on display in the middle of its time, whatever the source's rate.
-    With `size` frames are scaled and centre-cropped, else kept as they are shown. Sound is the mean of the channels
-    at `rate` samples per second, silent where the source is, and exactly as long as the picture. With `cut` a longer
-    film gives its first `limits.seconds`. Raises BadMedia, and nothing else, for a missing, foreign, damaged, too
-    large or too long file; BadSize for a size without pixels; ValueError for an impossible `fps` or `rate`.
+    The film has `fps` frames per second, each the one on display in the middle of its time, whatever the source's
+    rate. With `size`, or what `size` makes of the size that is shown, frames are scaled and centre-cropped. Sound is
+    the mean of the channels at `rate` samples per second, silent where the source is, and exactly as long as the
+    picture. With `cut` a longer film gives its first `limits.seconds`. Raises BadMedia, and nothing else, for a
+    missing, foreign, damaged, too large or too long file; BadSize for a size without pixels; ValueError for an
+    impossible `fps` or `rate`.
     """
     limits = limits or FilmLimits()
     if not 0 < fps <= 240 or not LOWEST <= rate <= HIGHEST:
         raise ValueError(f"{fps} frames per second or {rate} samples per second cannot be made.")
-    if size is not None and min(size.width, size.height) < 1:
+    if isinstance(size, Size) and min(size.width, size.height) < 1:
         raise BadSize(f"A film of {size} has no pixels. Ask for at least one pixel a side.")
     body, name = _body(source, limits.bytes, "film")
     kind = _kind(body)
@@ -93,7 +94,8 @@ def read_film(
         raise BadMedia(f"{name} breaks off before its end. Send the whole file.")
     if claims_too_much(kind, body):
         raise BadMedia(f"{name} claims to have millions of frames. Cut it, or save it again as MP4 (H.264).")
-    wanted = _demux.Wanted(fps=fps, rate=rate, size=size, cut=cut)
+    fixed = size
+    wanted = _demux.Wanted(fps=fps, rate=rate, size=(lambda _: fixed) if isinstance(fixed, Size) else fixed, cut=cut)
     try:
         return _demux.film(body, FILMS[kind], name, wanted, limits)
     except BadMedia:

@@ -32,7 +32,7 @@ from model.world.render import render
 from model.world.scene import BACKGROUNDS, COLOURS, FPS, MATERIALS, MOTIONS, NOTES, PACES, RADII, SHAPES, Scene
 from model.world.sound import sound
 
-PLAN: Final = Plan(steps=2_150, rate=3e-3, muon=3e-3, table=3e-2, average=0.997, warmup=50, decay=0.6)
+PLAN: Final = Plan(steps=900, rate=3e-3, muon=3e-3, table=3e-2, average=0.997, warmup=50, decay=0.6)
 DROPPED: Final = 0.1  # share of the clips whose text is dropped, for guidance
 
 
