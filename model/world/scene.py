@@ -118,16 +118,6 @@ def heard(body: Body) -> bool:
     return body.motion in ("bounce", "sideways")
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """The part of the frame in which a body's centre may start, in pixels, both ends included."""
-
-    x0: int
-    x1: int
-    y0: int
-    y1: int
-
-
 def _on_grid(rng: np.random.Generator, low: int, high: int) -> int:
     places = np.arange(-(-low // GRID) * GRID, high + 1, GRID)
     return int(rng.choice(places)) if len(places) else (low + high) // 2
