@@ -1,6 +1,6 @@
 """The `equerry` command: it joins the rooms' own commands and turns errors into exit codes.
 
-A room's `cli.py` is imported only when one of its commands is used, so `equerry --help` answers at once, without torch.
+A `cli.py` is imported only when one of its commands is used, so `equerry --help` answers at once, without torch.
 """
 
 from __future__ import annotations
@@ -15,30 +15,33 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-__all__ = ["ROOMS", "app", "main", "room"]
+__all__ = ["DOORS", "app", "door", "main"]
 
-#: Each room with a command of its own, and the line that `equerry --help` shows for it.
-ROOMS = {
-    "model": "Make films with sound, and train, measure and describe the model that makes them.",
+#: Each group of commands: the module whose `app` holds it, and the line that `equerry --help` shows for it.
+DOORS = {
+    "model": ("model.cli", "Make films with sound, and train, measure and describe the model that makes them."),
+    "policy": ("policies.cli", "Say where a request may run and why, and prove that the rules cannot leak."),
+    "tenant": ("policies.tenants.cli", "Keep customers, what binds them, and their keys."),
+    "audit": ("policies.log.cli", "Verify the residency log, and hand out proofs and exports."),
 }
 
 
-def room(name: str) -> TyperGroup:
-    """The commands of one room, imported now."""
-    return get_group(import_module(f"{name}.cli").app)
+def door(name: str) -> TyperGroup:
+    """One group of commands, imported now."""
+    return get_group(import_module(DOORS[name][0]).app)
 
 
-class _Rooms(TyperGroup):
-    """Lists every room by its line in `ROOMS`; imports the one that is used."""
+class _Doors(TyperGroup):
+    """Lists every group by its line in `DOORS`; imports the one that is used."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        if args and args[0] in ROOMS:
-            return args[0], room(args[0]), args[1:]
+        if args and args[0] in DOORS:
+            return args[0], door(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(name="equerry", cls=_Rooms, no_args_is_help=True, pretty_exceptions_enable=False)
-for _name, _line in ROOMS.items():
+app = typer.Typer(name="equerry", cls=_Doors, no_args_is_help=True, pretty_exceptions_enable=False)
+for _name, (_, _line) in DOORS.items():
     app.add_typer(typer.Typer(), name=_name, help=_line)
 
 
@@ -58,11 +61,9 @@ def _front(
 
 
 def _exit_code(error: Exception) -> int | None:
-    """The exit code of an error that we have a name for; None for any other, which keeps its traceback."""
-    from model.errors import Broken, EquerryError, Refused, Unavailable
-
-    codes = {Refused: 2, Unavailable: 69, Broken: 70, EquerryError: 70}
-    return next((code for kind, code in codes.items() if isinstance(error, kind)), None)
+    """The exit code of an error that a room has a name for; None for any other, which keeps its traceback."""
+    code = getattr(error, "exit_code", None)
+    return code if isinstance(code, int) else None
 
 
 def _sentence(error: Exception) -> str:

@@ -62,7 +62,7 @@ class ModelConfig:
 PONY: Final = ModelConfig(
     name="pony",
     video=VideoCodecConfig(
-        frames=4, patch=8, levels=(7, 5, 5, 5, 5), width=192, encoder_kernels=(3, 1, 1), decoder_blocks=6, fps=8
+        frames=4, patch=8, levels=(7, 5, 5, 5, 5), width=192, encoder_kernels=(1, 1, 1), decoder_blocks=6, fps=8
     ),
     audio=AudioCodecConfig(
         rate=8_000,

@@ -7,20 +7,26 @@
         BadSize          a size that cannot be made
         BadLength        a number of seconds that cannot be made
         BadRequest       parts of the request that contradict each other
-      Unavailable        trying again later, or installing something, may help
-      Broken             our fault, or a damaged installation
+      Unavailable        trying again later, or installing something, may help: exit code 69
+      Broken             our fault, or a damaged installation: exit code 70
         BadWeights       weights that are missing, altered or not ours
 
 An error's text is for the person who reads it: what is wrong, then what to do next.
 """
 
+from typing import ClassVar
+
 
 class EquerryError(Exception):
-    """Something went wrong that this project has a name for."""
+    """Something went wrong that this room has a name for."""
+
+    exit_code: ClassVar[int] = 70
 
 
 class Refused(EquerryError):
     """The request cannot be done as asked; the text says what to change."""
+
+    exit_code = 2
 
 
 class BadMedia(Refused):
@@ -45,6 +51,8 @@ class BadRequest(Refused):
 
 class Unavailable(EquerryError):
     """Something needed is not at hand now."""
+
+    exit_code = 69
 
 
 class Broken(EquerryError):

@@ -27,8 +27,8 @@ from model.world.scene import (
 )
 from model.world.sound import PER_FRAME, sound
 
-VIDEO_PLAN: Final = Plan(steps=2_000, rate=2e-3, muon=4e-3, average=0.995, decay=0.65)
-AUDIO_PLAN: Final = Plan(steps=2_500, rate=2e-3, muon=4e-3, average=0.995)
+VIDEO_PLAN: Final = Plan(steps=2_500, rate=2e-3, muon=4e-3, average=0.995, decay=0.65)
+AUDIO_PLAN: Final = Plan(steps=2_000, rate=2e-3, muon=4e-3, average=0.995)
 SIZES: Final = (Size(64, 64), Size(80, 48), Size(48, 80))
 BATCH: Final = 16  # films of two chunks
 HEARD: Final = 16  # frames of sound in one example

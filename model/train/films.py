@@ -32,7 +32,7 @@ from model.world.render import render
 from model.world.scene import BACKGROUNDS, COLOURS, FPS, MATERIALS, MOTIONS, NOTES, PACES, RADII, SHAPES, Scene
 from model.world.sound import sound
 
-PLAN: Final = Plan(steps=900, rate=3e-3, muon=3e-3, table=3e-2, average=0.997, warmup=50, decay=0.6)
+PLAN: Final = Plan(steps=4_000, rate=3e-3, muon=3e-3, table=3e-2, average=0.997, warmup=50, decay=0.6)
 DROPPED: Final = 0.1  # share of the clips whose text is dropped, for guidance
 
 
@@ -222,7 +222,7 @@ def trunk_step(trainer: Trainer, studio: Studio) -> Step:
 
     def step(number: int, rng: np.random.Generator) -> dict[str, float]:
         groups = STEPS[number % len(STEPS)]
-        size = studio.config.sizes[0] if rng.random() < 0.88 else studio.config.sizes[1 + int(rng.integers(2))]
+        size = studio.config.sizes[0] if rng.random() < 0.91 else studio.config.sizes[1 + int(rng.integers(2))]
         row: dict[str, float] = {"loss": 0.0}
         for group in groups:
             loss, parts = trainer.loss(studio.batch(rng, group, size))

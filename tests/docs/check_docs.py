@@ -50,9 +50,9 @@ def missing_commands(text: str) -> list[str]:
 
 def command_exists(words: list[str]) -> bool:
     """Whether these words lead to a command, or past one to its arguments."""
-    if words[0] not in equerry.ROOMS:
+    if words[0] not in equerry.DOORS:
         return False
-    here = equerry.room(words[0])
+    here = equerry.door(words[0])
     for word in words[1:]:
         there = here.commands.get(word)
         if not isinstance(there, TyperGroup):

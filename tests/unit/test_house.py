@@ -65,7 +65,7 @@ def test_help_names_every_room_and_imports_none_of_them():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0
-    assert [name for name in equerry.ROOMS if name not in done.stdout] == []
+    assert [name for name in equerry.DOORS if name not in done.stdout] == []
     assert {"torch", "numpy", *ROOMS} & set(done.stderr.split()) == set()
 
 
@@ -83,9 +83,9 @@ def test_an_unknown_room_is_a_usage_error(capsys):
     assert (left.value.code, "stable" in capsys.readouterr().err) == (2, True)
 
 
-@pytest.mark.parametrize("name", equerry.ROOMS)
+@pytest.mark.parametrize("name", equerry.DOORS)
 def test_a_room_has_commands(name):
-    assert equerry.room(name).commands
+    assert equerry.door(name).commands
 
 
 @pytest.mark.parametrize(

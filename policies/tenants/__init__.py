@@ -1,0 +1,1 @@
+"""Customers, what binds them, and the keys that speak for them."""
