@@ -1,1 +1,1 @@
-"""One region cell: gate, jobs, studios, media, meter and telemetry. The room is empty so far."""
+"""One region cell: gate, dialects, jobs, studio, media."""

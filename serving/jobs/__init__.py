@@ -1,0 +1,1 @@
+"""Jobs that never vanish: their states as a table, and the stores that keep them."""

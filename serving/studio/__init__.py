@@ -1,0 +1,1 @@
+"""The engine replica: pulls jobs, runs the model, checkpoints, renders, commits."""

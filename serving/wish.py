@@ -1,0 +1,62 @@
+"""What a dialect has read: a request after parsing and defaults, before its media are fetched.
+
+A dialect makes a `Wish` or raises one of `serving.errors`; behind it nobody asks whether `seconds` was a string. Sizes
+and lengths are those of the film that is delivered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from model.clip import Mode, Size
+
+
+class Role(StrEnum):
+    """What a piece of media is for."""
+
+    FIRST_FRAME = "first_frame"
+    REFERENCE = "reference"
+    SOURCE = "source"  # the film to edit, or to go on from
+
+
+class Audio(StrEnum):
+    """What the film sounds like."""
+
+    MADE = "made"
+    NONE = "none"
+    ORIGIN = "origin"  # an edit keeps the sound of its source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """One piece of media, named in exactly one way."""
+
+    role: Role
+    field: str  # as the caller spells it, for errors
+    body: bytes | None = None  # uploaded with the request, or from a data URI
+    url: str | None = None  # http, https, or `oss://KEY` in this cell's own store
+    file: str | None = None  # id of an upload kept by this cell
+    job: str | None = None  # id of a finished job of the same tenant, 32 hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A film that somebody wants."""
+
+    dialect: str  # openai | dashscope | native
+    model: str  # as the caller spells it
+    mode: Mode
+    prompt: str
+    size: Size | None  # None follows the given image or film
+    seconds: int | None  # None follows the given film
+    seed: int | None  # None draws one
+    audio: Audio = Audio.MADE
+    watermark: bool = False  # a visible label; the invisible marks are always there
+    given: tuple[Given, ...] = ()
+    idempotency_key: str | None = None
+    retried: bool = False  # the client says that this is not its first attempt
+    session: str | None = None  # a client's own session id, for telling retries from repeats
+    metadata: tuple[tuple[str, str], ...] = ()  # the caller's own labels, given back unread
+    webhook: str | None = None  # address that is told of the end
+    ignored: tuple[str, ...] = ()  # fields that were sent and mean nothing here
