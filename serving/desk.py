@@ -67,7 +67,12 @@ class Desk(Protocol):
     """Raises the errors of `serving.errors`; a foreign id is `UnknownJob`, exactly like one that never was."""
 
     async def submit(self, caller: Caller, wish: Wish) -> Standing:
-        """Return only once the job is durable."""
+        """Return only once the job is durable.
+
+        The standing's wish has `size` and `seconds` where the given media decide them. The same idempotency key gives
+        the first job again, or Conflict when `fingerprint` differs; so does a retry of a recent wish without a key.
+        A given job of another tenant is UnknownJob; one that is not finished is NotPossible.
+        """
 
     async def get(self, caller: Caller, job: JobId) -> Standing: ...
 
@@ -100,8 +105,20 @@ class Desk(Protocol):
     def read(self, content: Content, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes start..end-1."""
 
+    def preview(self, caller: Caller, job: JobId) -> AsyncIterator[bytes]:
+        """Fragmented MP4 of the finished chunks, then of each further one until the job is terminal.
+
+        Raises UnknownJob with the first step; ends without a byte when nothing was made.
+        """
+
     async def upload(self, caller: Caller, name: str, body: AsyncIterator[bytes]) -> Upload:
         """Keep a file for later; raises TooLarge."""
+
+    async def keep(self, caller: Caller, key: str, body: AsyncIterator[bytes]) -> Upload:
+        """Keep a file as `oss://KEY`, a key that this cell has granted to the caller; raises TooLarge.
+
+        The same content under the same key is kept once; other content is Conflict.
+        """
 
     async def models(self, caller: Caller) -> Sequence[str]:
         """Names that a caller may ask for."""

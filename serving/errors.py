@@ -7,6 +7,8 @@
         WrongCell          another cell serves this key
         UnknownModel       no such model here
         UnknownJob         no such job for this tenant: never made, another's, deleted or expired, all alike
+        UnknownPath        no such address
+        WrongMethod        the address is there, and does not do this
         BadField           one field of a request is missing or wrong
           Missing          it is not there
           BadType          it has the wrong JSON type
@@ -60,6 +62,18 @@ class UnknownModel(Refused):
 
 class UnknownJob(Refused):
     """There is no such job for this tenant."""
+
+
+class UnknownPath(Refused):
+    """There is no such address."""
+
+
+class WrongMethod(Refused):
+    """The address does not do this."""
+
+    def __init__(self, text: str, allow: str = "") -> None:
+        super().__init__(text)
+        self.allow = allow  # methods that it has, as the Allow header spells them (RFC 9110)
 
 
 class BadField(Refused):

@@ -6,8 +6,11 @@ and lengths are those of the film that is delivered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from hashlib import sha256
+from typing import Final
 
 from model.clip import Mode, Size
 
@@ -49,8 +52,10 @@ class Wish:
     mode: Mode
     prompt: str
     size: Size | None  # None follows the given image or film
-    seconds: int | None  # None follows the given film
+    seconds: int | None  # in all; None follows the given film
     seed: int | None  # None draws one
+    more: int | None = None  # seconds to add to the given film, for an extension whose source nobody has measured yet
+    said: str | None = None  # the prompt in the model's notation, where a dialect names references in another
     audio: Audio = Audio.MADE
     watermark: bool = False  # a visible label; the invisible marks are always there
     given: tuple[Given, ...] = ()
@@ -60,3 +65,27 @@ class Wish:
     metadata: tuple[tuple[str, str], ...] = ()  # the caller's own labels, given back unread
     webhook: str | None = None  # address that is told of the end
     ignored: tuple[str, ...] = ()  # fields that were sent and mean nothing here
+
+
+#: What tells one attempt from the next, and not one film from another.
+_OF_THE_ATTEMPT: Final = frozenset({"idempotency_key", "retried"})
+
+
+def fingerprint(wish: Wish) -> str:
+    """SHA-256, in hexadecimal, of everything that is asked for; files count by their own SHA-256.
+
+    Two attempts at one request agree, whatever their multipart boundaries are. So do two requests that are alike on
+    purpose, such as two draws of one prompt: only a key or `retried` makes a match mean the same request.
+    """
+    said = {f.name: _plain(getattr(wish, f.name)) for f in fields(wish) if f.name not in _OF_THE_ATTEMPT}
+    return sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return sha256(value).hexdigest()
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Given):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return str(value) if isinstance(value, Size) else value
