@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
+from uuid import UUID
 
 JobId = NewType("JobId", str)  # 32 hexadecimal digits of a UUIDv4
 TenantId = NewType("TenantId", str)
@@ -55,6 +56,21 @@ class Job:
     result: str | None  # JSON: key, sha256, bytes, seconds, width, height …
     error: str | None  # code for the dialects to translate: generation_failed | deadline | invalid_media | …
     error_text: str | None  # for the caller; never internals
+    model: str = ""  # as the caller spells it
+    revision: int = 0  # grows with each change that a client may see
+    jurisdiction: str = ""
+    policy_digest: str = ""  # of the policy that let it in
+    model_digest: str = ""  # of the weights that it is for
+    fingerprint: str = ""  # of what was asked, to tell a retry from another request
+    webhook: str | None = None  # address that is told of the end
+    owner: str | None = None  # the studio that holds the lease
+    leased_until: int | None = None
+    deleted: int | None = None  # when its owner deleted it; from then on no client sees it
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will be made."""
+        return self.state in TERMINAL
 
     @property
     def progress(self) -> int:
@@ -62,3 +78,30 @@ class Job:
         if self.state is State.SUCCEEDED:
             return 100
         return min(99, 100 * self.chunks_done // max(1, self.chunks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A job that is not durable yet. Its maker draws the id, so a submit that is tried again stays one job."""
+
+    id: JobId
+    tenant: TenantId
+    order: str  # JSON, as in `Job`
+    fingerprint: str
+    estimated_ms: int
+    chunks: int = 0  # 0 until a studio has seen the media and calls `plan`
+    model: str = ""
+    jurisdiction: str = ""
+    policy_digest: str = ""
+    model_digest: str = ""
+    priority: int = 0
+    start_within_ms: int | None = None  # by the store's clock; then the job fails with `deadline`
+    idempotency_key: str | None = None
+    session: str | None = None  # of the client, when it has one
+    retry_window_ms: int = 0  # an equal job of this age or younger is taken for this one; 0 makes a new one
+    webhook: str | None = None
+
+
+def new_id(random: bytes) -> JobId:
+    """A UUIDv4 from 16 random bytes, as 32 hexadecimal digits (RFC 9562)."""
+    return JobId(UUID(bytes=random, version=4).hex)

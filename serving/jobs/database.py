@@ -1,0 +1,140 @@
+"""One database, SQLite or Postgres: transactions that survive its absence, and the feed that rings the bell.
+
+A transaction that fails because the database went away is tried again as a whole for a while. So it may have happened
+already, and whoever writes one makes sure that twice is once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, RowMapping
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from serving.errors import Broken, Unavailable
+from serving.jobs.bell import Bell
+from serving.jobs.queries import queries
+
+T = TypeVar("T")
+Rows = Sequence[RowMapping]
+_LOCK = 0x6571_7565  # of migrations, in Postgres; any number that nobody else takes
+
+
+class Run(Protocol):
+    """Runs one named query inside a transaction."""
+
+    def __call__(self, name: str, **values: object) -> Rows: ...
+
+
+class Feed(Protocol):
+    """Rings the bell when anybody, in any process, has changed the store."""
+
+    def start(self, bell: Bell) -> None:
+        """Begin, once; more calls do nothing."""
+
+    def close(self) -> None:
+        """Stop, and wait until it has."""
+
+
+class Database:
+    """Transactions over one engine. `single_writer` lets this process's writers queue instead of knocking."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        feed: Feed,
+        *,
+        reading: Mapping[str, object],
+        patience_ms: int,
+        transient: Callable[[DBAPIError], bool],
+        single_writer: bool = False,
+    ) -> None:
+        self.bell = Bell()
+        self.dialect = engine.dialect.name
+        self._engine = engine
+        self._reader = engine.execution_options(**reading)  # each read is its own transaction
+        self._feed = feed
+        self._patience_s = patience_ms / 1000
+        self._transient = transient
+        self._queries = queries(self.dialect)
+        self._writer = threading.Lock() if single_writer else nullcontext()  # held for a whole transaction
+
+    def read(self, name: str, **values: object) -> Rows:
+        """The rows of one query."""
+        return self._steadily(lambda: self._read(name, values))
+
+    def write(self, work: Callable[[Run], T]) -> T:
+        """One transaction, durable when this returns; `work` may run more than once."""
+        return self._steadily(lambda: self._write(work))
+
+    def listen(self) -> Bell:
+        """The bell, with its feed running."""
+        self._feed.start(self.bell)
+        return self.bell
+
+    @contextmanager
+    def exclusively(self) -> Iterator[Connection]:
+        """One transaction, with no other process in here."""
+        with self._writer, self._engine.begin() as connection:
+            if self.dialect == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield connection
+
+    def close(self) -> None:
+        """Let go of everything, and wake those who wait."""
+        self._feed.close()
+        self._engine.dispose()
+        self.bell.ring()
+
+    def _read(self, name: str, values: Mapping[str, object]) -> Rows:
+        with self._reader.connect() as connection:
+            return connection.execute(self._queries[name], values).mappings().all()
+
+    def _write(self, work: Callable[[Run], T]) -> T:
+        with self._writer, self._engine.begin() as connection:
+            made = work(lambda name, **values: self._rows(connection, name, values))
+        if self.dialect == "sqlite":  # Postgres rings by itself
+            self.bell.ring()
+        return made
+
+    def _rows(self, connection: Connection, name: str, values: Mapping[str, object]) -> Rows:
+        found = connection.execute(self._queries[name], values)
+        return found.mappings().all() if found.returns_rows else ()
+
+    def _steadily(self, attempt: Callable[[], T]) -> T:
+        end = time.monotonic() + self._patience_s
+        wait_s = 0.02
+        while True:
+            try:
+                return attempt()
+            except SQLAlchemyError as error:
+                if not self._passing(error) or time.monotonic() + wait_s > end:
+                    raise _named(error) from None  # its text may hold a row
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, 0.5)
+
+    def _passing(self, error: SQLAlchemyError) -> bool:
+        if isinstance(error, DBAPIError):
+            return error.connection_invalidated or self._transient(error)
+        return isinstance(error, PoolTimeout)
+
+
+def _named(error: SQLAlchemyError) -> Broken | Unavailable:
+    """Our own error for one of the database's. Its text is kept away: it may hold what was asked for."""
+    kind = type(error.orig).__name__ if isinstance(error, DBAPIError) else type(error).__name__
+    if isinstance(error, (IntegrityError, ProgrammingError, DataError)):
+        return Broken(f"The job store refused a query ({kind}). Nothing was changed; report it, it is our mistake.")
+    return Unavailable(
+        f"The job store does not answer ({kind}). Nothing was promised; try again, and see that the database runs, "
+        "its disk has room and its tables are migrated."
+    )
+
+
+def one(rows: Rows) -> RowMapping | None:
+    """The only row, or None."""
+    return rows[0] if rows else None

@@ -1,0 +1,47 @@
+"""Bringing a store's tables up to date, so that old and new workers overlap.
+
+A roll-out is `migrate(database, "pre")`, then new workers beside old ones, then `migrate(database, "post")` when the
+last old one has gone. A cell in one process does both at once.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from serving.jobs.database import Database
+
+#: Of this code. A store whose floor is above it has been tightened for newer workers.
+GENERATION = 1
+
+
+def migrate(database: Database, half: Literal["pre", "post"] = "post") -> None:
+    """Apply all changes up to the newest of this half. May be called by several processes at once, and again."""
+    with as_file(files("serving.jobs.migrations")) as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.set_main_option("version_locations", str(folder / "versions").replace("%", "%%"))
+        config.set_main_option("path_separator", "newline")
+        target = _newest(config, half)
+        with database.exclusively() as connection:
+            if target not in _applied(connection):
+                config.attributes["connection"] = connection
+                command.upgrade(config, target)
+
+
+def _newest(config: Config, half: str) -> str:
+    revisions = ScriptDirectory.from_config(config).walk_revisions()
+    return next(r.revision for r in revisions if r.revision.endswith(half))
+
+
+def _applied(connection: Connection) -> set[str]:
+    """What is in force: Alembic notes the last revision only, so its forerunners are added by their numbers."""
+    from alembic.runtime.migration import MigrationContext
+
+    heads = MigrationContext.configure(connection).get_current_heads()
+    return {*heads, *(head.replace("_post", "_pre") for head in heads)}

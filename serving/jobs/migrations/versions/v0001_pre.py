@@ -1,0 +1,15 @@
+"""Jobs, their events, checkpoints, usage, outbox and artefacts."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from serving.jobs.migrations.script import run
+
+revision = "0001_pre"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    run(op.get_bind(), revision)

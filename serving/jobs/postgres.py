@@ -1,0 +1,83 @@
+"""Postgres as a job store's database, through psycopg 3."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import psycopg
+from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
+
+from serving.jobs.bell import Bell
+from serving.jobs.database import Database
+from serving.jobs.rules import Rules
+
+CHANNEL: Final = "equerry_jobs"
+_LOOK_S: Final = 0.5  # between two looks at whether the feed should end
+_PASSING: Final = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.OperationalError,  # no connection, or one that broke: the server restarts, or changes its leader
+    psycopg.InterfaceError,
+)
+
+
+def open_postgres(url: str, rules: Rules) -> Database:
+    """The database at `postgresql://…`, with commits that wait for the disk whatever the server's default."""
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(
+        address,
+        pool_size=16,
+        max_overflow=16,
+        hide_parameters=True,  # they hold prompts
+        pool_timeout=10,
+        connect_args={"options": "-c synchronous_commit=on -c timezone=UTC", "application_name": "equerry"},
+    )
+    feed = WireFeed(address)
+    reading = {"isolation_level": "AUTOCOMMIT"}
+    return Database(engine, feed, reading=reading, patience_ms=rules.patience_ms, transient=_passing)
+
+
+def _passing(error: DBAPIError) -> bool:
+    return isinstance(error.orig, _PASSING)
+
+
+class WireFeed:
+    """Rings for what the triggers notify. When the connection breaks, all ring: something may have been missed."""
+
+    def __init__(self, address: URL) -> None:
+        self._conninfo = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._lock = threading.Lock()  # guards `_thread`
+        self._thread: threading.Thread | None = None
+        self._end = threading.Event()
+
+    def start(self, bell: Bell) -> None:
+        """Begin to listen."""
+        with self._lock:
+            if self._thread is None and not self._end.is_set():
+                self._thread = threading.Thread(target=self._run, args=(bell,), name="job-bell", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._end.set()
+        with self._lock:
+            if self._thread is not None:
+                self._thread.join()
+
+    def _run(self, bell: Bell) -> None:
+        while not self._end.is_set():
+            try:
+                self._listen(bell)
+            except psycopg.Error:
+                bell.ring()
+                self._end.wait(_LOOK_S)
+
+    def _listen(self, bell: Bell) -> None:
+        with psycopg.connect(self._conninfo, autocommit=True) as wire:
+            wire.execute(f"LISTEN {CHANNEL}")
+            bell.ring()
+            while not self._end.is_set():
+                for told in wire.notifies(timeout=_LOOK_S):
+                    bell.ring(told.payload)

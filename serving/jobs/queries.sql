@@ -1,0 +1,268 @@
+-- What the store asks of its database, for SQLite and Postgres alike.
+--
+-- A block begins with `-- :name NAME`; `-- :part NAME` is a piece that others take in as {NAME}. A line that ends in
+-- `--@postgresql` or `--@sqlite` is for that database alone. `now_ms()` is the database's clock: a function that the
+-- migrations make in Postgres, and that each connection to SQLite is given. Events, outbox rows, the end of checkpoints
+-- and the check that a move is legal are triggers, so no query can forget them.
+
+-- :part columns
+id, tenant, state, wanted AS "order", priority, estimated_ms, chunks, chunks_done, fence, attempts, cancel_requested,
+created, started, finished, deadline, expires, result, error, error_text, model, revision, jurisdiction, policy_digest,
+model_digest, fingerprint, webhook, lease_owner AS owner, lease_until AS leased_until, deleted
+
+-- :part seen
+revision = revision + 1, changed = now_ms()
+
+-- :part ended
+finished = now_ms(), lease_owner = NULL, lease_until = NULL, {seen}
+
+-- :part held
+id = :id AND fence = :fence AND state = 'running'
+
+-- :part place
+-priority, COALESCE(deadline, 9223372036854775807), created, id
+
+-- :name now
+SELECT now_ms() AS now
+
+-- :name floor
+SELECT least FROM store_floor
+
+-- Clients ------------------------------------------------------------------------------------------------------------
+
+-- :name one_at_a_time
+SELECT pg_advisory_xact_lock(hashtextextended(:tenant || '/' || :fingerprint, 0))
+
+-- :name recent
+SELECT {columns} FROM jobs
+WHERE tenant = :tenant AND fingerprint = :fingerprint AND created >= now_ms() - :window_ms AND deleted IS NULL
+  AND (CAST(:session AS TEXT) IS NULL OR session = :session)
+ORDER BY created, id LIMIT 1
+
+-- :name submit
+INSERT INTO jobs (
+  id, tenant, jurisdiction, idempotency_key, fingerprint, session, state, priority, deadline, estimated_ms, fence,
+  attempts, chunks, chunks_done, cancel_requested, wanted, model, policy_digest, model_digest, webhook, created, changed,
+  revision)
+VALUES (
+  :id, :tenant, :jurisdiction, :idempotency_key, :fingerprint, :session, 'queued', :priority,
+  now_ms() + CAST(:start_within_ms AS BIGINT), :estimated_ms, 0, 0, :chunks, 0, FALSE, :order, :model, :policy_digest,
+  :model_digest, :webhook, now_ms(), now_ms(), 0)
+ON CONFLICT DO NOTHING
+RETURNING {columns}
+
+-- :name submitted
+SELECT {columns} FROM jobs
+WHERE tenant = :tenant AND (id = :id OR idempotency_key = :idempotency_key)
+ORDER BY (CASE WHEN id = :id THEN 0 ELSE 1 END) LIMIT 1
+
+-- :name get
+SELECT {columns} FROM jobs WHERE tenant = :tenant AND id = :id AND deleted IS NULL
+
+-- :name anchor
+SELECT created FROM jobs WHERE tenant = :tenant AND id = :id
+
+-- :part listed
+tenant = :tenant AND deleted IS NULL AND state IN :states AND created >= :since AND created < :until
+  AND (CAST(:model AS TEXT) IS NULL OR model = :model)
+
+-- :name list_newest
+SELECT {columns} FROM jobs WHERE {listed} AND (created, id) < (:after_created, :after)
+ORDER BY created DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- :name list_oldest
+SELECT {columns} FROM jobs WHERE {listed} AND (created, id) > (:after_created, :after)
+ORDER BY created, id LIMIT :limit OFFSET :offset
+
+-- :name count
+SELECT count(*) AS total FROM jobs WHERE {listed}
+
+-- :name ahead
+WITH mine AS (
+  SELECT -priority AS p, COALESCE(deadline, 9223372036854775807) AS d, created AS c, id AS i
+  FROM jobs WHERE tenant = :tenant AND id = :id AND state = 'queued' AND deleted IS NULL)
+SELECT
+  (SELECT count(*) FROM jobs WHERE state = 'queued' AND ({place}) < (mine.p, mine.d, mine.c, mine.i)) AS jobs,
+  (SELECT COALESCE(sum(estimated_ms), 0) FROM jobs
+   WHERE state = 'queued' AND ({place}) < (mine.p, mine.d, mine.c, mine.i))
+  + (SELECT COALESCE(sum({left_ms}), 0) FROM jobs WHERE state = 'running') AS work_ms
+FROM mine
+
+-- :part left_ms
+estimated_ms - COALESCE(estimated_ms * chunks_done / NULLIF(chunks, 0), 0)
+
+-- :name cancel_queued
+UPDATE jobs SET state = 'cancelled', cancel_requested = TRUE, {ended}
+WHERE tenant = :tenant AND id = :id AND deleted IS NULL AND state = 'queued'
+RETURNING {columns}
+
+-- :name cancel_running
+UPDATE jobs SET cancel_requested = TRUE, {seen}
+WHERE tenant = :tenant AND id = :id AND deleted IS NULL AND state = 'running' AND NOT cancel_requested
+RETURNING {columns}
+
+-- :name delete
+UPDATE jobs SET
+  deleted = now_ms(), wanted = '{}', webhook = NULL, session = NULL,
+  result = NULL, cancel_requested = (cancel_requested OR state IN ('queued', 'running')),
+  finished = (CASE WHEN state = 'queued' THEN now_ms() ELSE finished END), {seen},
+  state = (CASE state WHEN 'queued' THEN 'cancelled' WHEN 'running' THEN 'running' ELSE 'expired' END)
+WHERE tenant = :tenant AND id = :id AND deleted IS NULL
+RETURNING {columns}
+
+-- :name delete_artefacts
+UPDATE artefacts SET expires = now_ms() WHERE job = :id AND expires > now_ms()
+
+-- :name history
+SELECT job, at, state, fence, owner, note FROM job_events
+WHERE job = (SELECT id FROM jobs WHERE tenant = :tenant AND id = :id AND deleted IS NULL) ORDER BY seq
+
+-- :name artefact
+SELECT key, tenant, job, sha256, key_id, expires FROM artefacts
+WHERE tenant = :tenant AND key = :key AND deleted IS NULL AND expires > now_ms()
+
+-- Studios ------------------------------------------------------------------------------------------------------------
+
+-- :name claim
+WITH next AS MATERIALIZED (
+  SELECT id FROM jobs
+  WHERE state = 'queued' AND (deadline IS NULL OR deadline > now_ms())
+  ORDER BY {place} LIMIT :most
+  FOR UPDATE SKIP LOCKED --@postgresql
+)
+UPDATE jobs SET
+  state = 'running', fence = fence + 1, attempts = attempts + 1, lease_owner = :owner,
+  lease_until = now_ms() + :lease_ms, started = COALESCE(started, now_ms()), {seen}
+WHERE id IN (SELECT id FROM next) AND state = 'queued'
+RETURNING {columns}
+
+-- :name renew
+UPDATE jobs SET lease_until = now_ms() + :lease_ms WHERE {held} RETURNING {columns}
+
+-- :name plan
+UPDATE jobs SET chunks = :chunks, estimated_ms = :estimated_ms, {seen} WHERE {held} RETURNING {columns}
+
+-- :name reach
+UPDATE jobs SET chunks_done = :done, lease_until = now_ms() + :lease_ms, {seen}
+WHERE {held} AND chunks_done = :done - 1
+RETURNING {columns}
+
+-- :name checkpoint
+INSERT INTO checkpoints (job, chunk, fence, codes) VALUES (:id, :chunk, :fence, :codes) ON CONFLICT DO NOTHING
+
+-- :name resume
+SELECT chunk, codes FROM checkpoints WHERE job = :id ORDER BY chunk
+
+-- :name note
+INSERT INTO artefacts (key, tenant, job, sha256, key_id, created, expires)
+SELECT :key, tenant, id, :sha256, :key_id, now_ms(), now_ms() + :orphan_ms FROM jobs
+WHERE {held} AND tenant = :tenant
+ON CONFLICT (key) DO UPDATE SET sha256 = excluded.sha256, key_id = excluded.key_id
+  WHERE artefacts.job = excluded.job AND artefacts.deleted IS NULL
+RETURNING key
+
+-- :name complete
+UPDATE jobs SET
+  state = 'succeeded', result = :result, chunks_done = chunks, expires = now_ms() + :keep_ms, {ended}
+WHERE {held} AND NOT cancel_requested
+RETURNING {columns}
+
+-- :name bill
+INSERT INTO usage (job, tenant, at, line) VALUES (:id, :tenant, now_ms(), :usage)
+
+-- :name keep_artefact
+UPDATE artefacts SET expires = :expires WHERE key = :key AND job = :id AND deleted IS NULL RETURNING key
+
+-- :name fail
+UPDATE jobs SET state = 'failed', error = :error, error_text = :text, {ended} WHERE {held} RETURNING {columns}
+
+-- :name hand_back
+UPDATE jobs SET
+  state = (CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END),
+  finished = (CASE WHEN cancel_requested THEN now_ms() END),
+  attempts = attempts - 1, lease_owner = NULL, lease_until = NULL, {seen}
+WHERE {held}
+RETURNING {columns}
+
+-- :name stop
+UPDATE jobs SET state = 'cancelled', {ended} WHERE {held} AND cancel_requested RETURNING {columns}
+
+-- :name cancelled
+SELECT id FROM jobs WHERE lease_owner = :owner AND state = 'running' AND cancel_requested
+
+-- :name any_work
+SELECT 1 AS one FROM jobs WHERE state = 'queued' AND (deadline IS NULL OR deadline > now_ms()) LIMIT 1
+
+-- The house ----------------------------------------------------------------------------------------------------------
+
+-- :name look
+SELECT {columns} FROM jobs WHERE id = :id
+
+-- :name board
+SELECT {columns} FROM jobs WHERE state IN :states ORDER BY created DESC, id DESC LIMIT :limit
+
+-- :name backlog
+SELECT
+  COALESCE(sum(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0) AS queued,
+  COALESCE(sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0) AS running,
+  COALESCE(sum({left_ms}), 0) AS work_ms,
+  min(CASE WHEN state = 'queued' THEN created END) AS oldest
+FROM jobs WHERE state IN ('queued', 'running')
+
+-- :name reap_leases
+UPDATE jobs SET
+  state = (CASE WHEN cancel_requested THEN 'cancelled'
+                WHEN attempts >= :most_attempts OR deadline <= now_ms() THEN 'failed' ELSE 'queued' END),
+  error = (CASE WHEN cancel_requested THEN NULL
+                WHEN attempts >= :most_attempts THEN 'attempts' WHEN deadline <= now_ms() THEN 'deadline' END),
+  error_text = (CASE WHEN cancel_requested THEN NULL
+                     WHEN attempts >= :most_attempts THEN :attempts_text
+                     WHEN deadline <= now_ms() THEN :deadline_text END),
+  finished = (CASE WHEN cancel_requested OR attempts >= :most_attempts OR deadline <= now_ms() THEN now_ms() END),
+  lease_owner = NULL, lease_until = NULL, {seen}
+WHERE state = 'running' AND lease_until <= now_ms()
+RETURNING {columns}
+
+-- :name reap_late
+UPDATE jobs SET state = 'failed', error = 'deadline', error_text = :deadline_text, {ended}
+WHERE state = 'queued' AND deadline <= now_ms()
+RETURNING {columns}
+
+-- :name expire
+UPDATE jobs SET
+  state = 'expired', wanted = '{}', webhook = NULL, session = NULL, result = NULL, {seen}
+WHERE (state = 'succeeded' AND expires <= now_ms())
+   OR (state IN ('failed', 'cancelled') AND finished <= now_ms() - :keep_failed_ms)
+RETURNING {columns}
+
+-- :name forget_keys
+UPDATE jobs SET idempotency_key = NULL WHERE idempotency_key IS NOT NULL AND created <= now_ms() - :keep_key_ms
+
+-- :name keep
+INSERT INTO artefacts (key, tenant, job, sha256, key_id, created, expires)
+VALUES (:key, :tenant, :job, :sha256, :key_id, now_ms(), :expires)
+ON CONFLICT DO NOTHING
+
+-- :name due_artefacts
+SELECT key, tenant, job, sha256, key_id, expires FROM artefacts
+WHERE deleted IS NULL AND expires <= now_ms() ORDER BY expires, key LIMIT :most
+
+-- :name gone
+UPDATE artefacts SET deleted = now_ms() WHERE key = :key AND deleted IS NULL
+
+-- :name usage
+SELECT job, tenant, at, line FROM usage WHERE at >= :since AND at < :until ORDER BY at, job
+
+-- :name due_parcels
+WITH due AS MATERIALIZED (
+  SELECT event FROM outbox
+  WHERE delivered IS NULL AND tries < :webhook_tries AND next_at <= now_ms()
+  ORDER BY next_at, event LIMIT :most
+  FOR UPDATE SKIP LOCKED --@postgresql
+)
+UPDATE outbox SET tries = tries + 1, next_at = now_ms() + (CAST(:webhook_base_ms AS BIGINT) << CAST(tries AS INTEGER))
+WHERE event IN (SELECT event FROM due)
+RETURNING event, job, tenant, state, address, at, tries
+
+-- :name delivered
+UPDATE outbox SET delivered = now_ms() WHERE event = :event AND delivered IS NULL

@@ -1,0 +1,147 @@
+"""What clients may ask of a store, in SQL. Every query names the tenant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+from serving.errors import BadField, Conflict
+from serving.jobs.database import Database, Run, one
+from serving.jobs.job import Draft, Job, JobId, State, TenantId
+from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
+from serving.jobs.rows import Row, artefact_of, event_of, finished, job_of, jobs_of, started, unknown
+from serving.jobs.rules import Rules
+
+NEVER: Final = 2**62  # ms: later than anything
+SHOWN: Final = tuple(s for s in State if s is not State.EXPIRED)  # in a list, unless asked otherwise
+
+
+class SqlCounter:
+    """The client's half of a store; `serving.jobs.store.Counter` tells what each call promises."""
+
+    rules: Rules
+    _db: Database
+
+    def submit(self, draft: Draft) -> Receipt:
+        row = self._db.write(lambda run: self._submit(run, draft))
+        job = job_of(row)
+        if job.fingerprint != draft.fingerprint:
+            raise Conflict(
+                "This idempotency key was used for another request. Use a new key, or send the same request again."
+            )
+        return Receipt(job=job, fresh=job.id == draft.id)
+
+    def _submit(self, run: Run, draft: Draft) -> Row:
+        if draft.retry_window_ms and (row := self._earlier(run, draft)):
+            return row
+        values = asdict(draft)
+        rows = run("submit", **values) or run("submitted", **values)
+        return rows[0]
+
+    def _earlier(self, run: Run, draft: Draft) -> Row | None:
+        """An equal job that is there or just being made."""
+        if self._db.dialect == "postgresql":  # SQLite has one writer at a time anyway
+            run("one_at_a_time", tenant=draft.tenant, fingerprint=draft.fingerprint)
+        window = {"window_ms": draft.retry_window_ms, "session": draft.session}
+        return one(run("recent", tenant=draft.tenant, fingerprint=draft.fingerprint, **window))
+
+    def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
+        values = {"tenant": tenant, "fingerprint": fingerprint, "window_ms": window_ms, "session": session}
+        row = one(self._db.read("recent", **values))
+        return None if row is None else job_of(row)
+
+    def get(self, tenant: TenantId, job: JobId) -> Job:
+        row = one(self._db.read("get", tenant=tenant, id=job))
+        if row is None:
+            raise unknown(job)
+        return job_of(row)
+
+    def list(
+        self,
+        tenant: TenantId,
+        *,
+        after: JobId | None = None,
+        limit: int = 20,
+        newest_first: bool = True,
+        states: Sequence[State] = (),
+        offset: int = 0,
+        since: int | None = None,
+        until: int | None = None,
+        model: str | None = None,
+    ) -> Listing:
+        which = {
+            "tenant": tenant,
+            "states": tuple(states or SHOWN),
+            "since": since if since is not None else 0,
+            "until": until if until is not None else NEVER,
+            "model": model,
+        }
+        start = self._anchor(tenant, after) if after is not None else NEVER if newest_first else -1
+        page = {"after_created": start, "after": after or "", "limit": limit + 1, "offset": offset}
+        rows = self._db.read("list_newest" if newest_first else "list_oldest", **which, **page)
+        total = self._db.read("count", **which)[0]["total"]
+        return Listing(jobs=jobs_of(rows[:limit]), more=len(rows) > limit, total=total)
+
+    def _anchor(self, tenant: TenantId, after: JobId) -> int:
+        row = one(self._db.read("anchor", tenant=tenant, id=after))
+        if row is None:
+            raise BadField("after", f"There is no job {after} to list from. Begin without `after`.")
+        return int(row["created"])
+
+    def ahead(self, tenant: TenantId, job: JobId) -> Ahead | None:
+        row = one(self._db.read("ahead", tenant=tenant, id=job))
+        if row is None:
+            self.get(tenant, job)
+            return None
+        return Ahead(jobs=row["jobs"], work_ms=int(row["work_ms"]))
+
+    def cancel(self, tenant: TenantId, job: JobId, *, only_queued: bool = False) -> Job:
+        who = {"tenant": tenant, "id": job}
+
+        def work(run: Run) -> Row | None:
+            rows = run("cancel_queued", **who) or (() if only_queued else run("cancel_running", **who))
+            return one(rows or run("get", **who))
+
+        row = self._db.write(work)
+        if row is None:
+            raise unknown(job)
+        found = job_of(row)
+        if found.state is State.RUNNING and only_queued:
+            raise started(found)
+        if not found.cancel_requested or found.state in (State.SUCCEEDED, State.FAILED, State.EXPIRED):
+            raise finished(found)
+        return found
+
+    def delete(self, tenant: TenantId, job: JobId) -> Job:
+        def work(run: Run) -> Row | None:
+            row = one(run("delete", tenant=tenant, id=job))
+            if row is not None:
+                run("delete_artefacts", id=job)
+            return row
+
+        row = self._db.write(work)
+        if row is None:
+            raise unknown(job)
+        return job_of(row)
+
+    def history(self, tenant: TenantId, job: JobId) -> Sequence[Event]:
+        rows = self._db.read("history", tenant=tenant, id=job)
+        if not rows:
+            raise unknown(job)
+        return tuple(event_of(row) for row in rows)
+
+    def artefact(self, tenant: TenantId, key: str) -> Artefact | None:
+        row = one(self._db.read("artefact", tenant=tenant, key=key))
+        return None if row is None else artefact_of(row)
+
+    def wait_for_change(self, tenant: TenantId, job: JobId, since: int, timeout_s: float) -> Job:
+        end = time.monotonic() + timeout_s
+        with self._db.listen().ear(job) as ear:
+            while True:
+                found = self.get(tenant, job)
+                left_s = end - time.monotonic()
+                if found.revision > since or left_s <= 0:
+                    return found
+                ear.wait(min(left_s, self.rules.poll_ms / 1000))

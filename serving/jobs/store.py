@@ -1,0 +1,165 @@
+"""The promise of a job store. Three keep it: SQLite, Postgres and an in-memory twin; one suite of tests holds them.
+
+The calls are synchronous. Each is one short transaction, SQLite has no other kind, and a studio's loop is a thread
+anyway. A handler of HTTP calls `await asyncio.to_thread(store.get, …)`; what waits long, waits without a thread in
+`serving.jobs.watch`.
+
+Time is the database's. A worker names its fence in every write; a worker whose fence is old hears `StaleFence` and
+changes nothing. Every call may be repeated after a lost answer: it then finds its own work done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from serving.jobs.bell import Bell
+from serving.jobs.job import Draft, Job, JobId, State, TenantId
+from serving.jobs.records import Ahead, Artefact, Backlog, Event, Listing, Parcel, Receipt, Usage
+from serving.jobs.rules import Rules
+
+
+class Counter(Protocol):
+    """What a client's request reaches. Another tenant's job is `UnknownJob`, and so is one that its owner deleted."""
+
+    def submit(self, draft: Draft) -> Receipt:
+        """Return only once the job is durable; raises Conflict when the key was used for another request."""
+
+    def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
+        """The first equal job of this age or younger; of this session when one is named."""
+
+    def get(self, tenant: TenantId, job: JobId) -> Job:
+        """The job as it stands."""
+
+    def list(
+        self,
+        tenant: TenantId,
+        *,
+        after: JobId | None = None,
+        limit: int = 20,
+        newest_first: bool = True,
+        states: Sequence[State] = (),
+        offset: int = 0,
+        since: int | None = None,
+        until: int | None = None,
+        model: str | None = None,
+    ) -> Listing:
+        """Jobs by time and id. `after` may be a job that is gone by now. Expired ones are listed only when asked for.
+
+        Raises BadField for an `after` that this tenant never had."""
+
+    def ahead(self, tenant: TenantId, job: JobId) -> Ahead | None:
+        """What is claimed before this job; None when it does not wait."""
+
+    def cancel(self, tenant: TenantId, job: JobId, *, only_queued: bool = False) -> Job:
+        """End a queued job now, and ask for the end of a running one. A finished one, and with `only_queued` a
+        running one, raises NotPossible; a job whose end was asked for already is simply returned."""
+
+    def delete(self, tenant: TenantId, job: JobId) -> Job:
+        """Hide a job from its clients at once, end it if need be, forget what was asked, and let its film expire."""
+
+    def history(self, tenant: TenantId, job: JobId) -> Sequence[Event]:
+        """All moves of a job, oldest first."""
+
+    def wait_for_change(self, tenant: TenantId, job: JobId, since: int, timeout_s: float) -> Job:
+        """The job once its revision is beyond `since`, or as it is after `timeout_s`."""
+
+    def artefact(self, tenant: TenantId, key: str) -> Artefact | None:
+        """An object of this tenant that is not deleted."""
+
+
+class Bench(Protocol):
+    """What a studio does with a job. All that take a fence raise StaleFence when it is not the job's, or the job does
+    not run any more."""
+
+    def claim(self, owner: str, most: int = 1) -> Sequence[Job]:
+        """Lease up to `most` jobs: larger priority first, then the earlier deadline, then the older."""
+
+    def renew(self, job: JobId, fence: int) -> Job:
+        """Lengthen the lease; the answer says whether the owner has cancelled."""
+
+    def plan(self, job: JobId, fence: int, *, chunks: int, estimated_ms: int) -> Job:
+        """Say how much there is to do, once the media are known."""
+
+    def checkpoint(self, job: JobId, chunk: int, fence: int, codes: bytes) -> Job:
+        """Keep a chunk, counted from 0 and in order, and lengthen the lease."""
+
+    def resume(self, job: JobId, fence: int) -> Sequence[bytes]:
+        """The codes of the chunks that are kept, in order."""
+
+    def note(self, artefact: Artefact, fence: int) -> None:
+        """Write an artefact down before it is uploaded. One that `complete` does not keep is deleted in time."""
+
+    def complete(
+        self, job: JobId, fence: int, *, result: str, usage: str, keep_ms: int, keys: Sequence[str] = ()
+    ) -> Job:
+        """State, result, usage, outbox and the life of `keys`, in one transaction; raises NotPossible when the job is
+        cancelled: then `stop` it."""
+
+    def fail(self, job: JobId, fence: int, *, error: str, text: str) -> Job:
+        """End a job with a reason."""
+
+    def hand_back(self, job: JobId, fence: int) -> Job:
+        """Give a job to another studio, and do not count the attempt; a cancelled one ends."""
+
+    def stop(self, job: JobId, fence: int) -> Job:
+        """End a job whose owner has cancelled it; raises NotPossible when nobody has."""
+
+    def cancelled(self, owner: str) -> Sequence[JobId]:
+        """The jobs of this studio whose owners want their end."""
+
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """True once a job is queued, False after `timeout_s`."""
+
+    def wait_for_cancel(self, owner: str, timeout_s: float) -> Sequence[JobId]:
+        """As `cancelled`, once there is one; empty after `timeout_s`."""
+
+
+class Keep(Protocol):
+    """What the house does of itself, and what its operators see. No client's request reaches these."""
+
+    rules: Rules
+    bell: Bell
+
+    def now(self) -> int:
+        """The database's clock."""
+
+    def look(self, job: JobId) -> Job:
+        """A job of any tenant, deleted or not."""
+
+    def board(self, states: Sequence[State] = (), limit: int = 100) -> Sequence[Job]:
+        """Jobs of all tenants, newest first."""
+
+    def backlog(self) -> Backlog:
+        """What there is to do."""
+
+    def reap(self) -> Sequence[Job]:
+        """Put jobs whose lease has run out back, and end those that are cancelled, too late or tried too often."""
+
+    def expire(self) -> Sequence[Job]:
+        """End the life of films whose time has come, and forget what was asked and old idempotency keys."""
+
+    def keep(self, artefact: Artefact) -> None:
+        """Write down an upload until its time has come."""
+
+    def due_artefacts(self, most: int = 100) -> Sequence[Artefact]:
+        """Objects whose time has come and that are not deleted yet."""
+
+    def gone(self, key: str) -> None:
+        """An object was deleted."""
+
+    def usage(self, since: int = 0, until: int | None = None) -> Sequence[Usage]:
+        """What was billed, oldest first."""
+
+    def due_parcels(self, most: int = 20) -> Sequence[Parcel]:
+        """Events that are to be told now. Each comes again later, less and less often, until `delivered`."""
+
+    def delivered(self, event: str) -> None:
+        """The address has taken the event."""
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+
+
+class Store(Counter, Bench, Keep, Protocol):
+    """Jobs that never vanish."""

@@ -1,0 +1,23 @@
+"""Watching a job from an event loop, without a thread for each watcher."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from serving.jobs.job import Job, JobId, TenantId
+from serving.jobs.store import Store
+
+
+async def watch(store: Store, tenant: TenantId, job: JobId) -> AsyncIterator[Job]:
+    """The job now and after each change, until it is terminal. Raises UnknownJob, also when it is deleted meanwhile."""
+    seen = -1
+    with store.bell.ear(job) as ear:
+        while True:
+            found = await asyncio.to_thread(store.get, tenant, job)
+            if found.revision > seen:
+                seen = found.revision
+                yield found
+            if found.terminal:
+                return
+            await ear.heard(store.rules.poll_ms / 1000)
