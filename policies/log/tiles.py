@@ -28,6 +28,7 @@ __all__ = [
     "entries_path",
     "nodes",
     "parse_path",
+    "read_hashes",
     "tile_path",
     "tiles_for",
     "tiles_of",
@@ -146,21 +147,24 @@ def tiles_for(old_size: int, new_size: int) -> Iterator[Tile]:
             yield Tile(level, n, width_at(level, new_size, n))
 
 
+def read_hashes(read: Callable[[str], bytes], tile: Tile) -> list[bytes]:
+    """The hashes of a tile. A partial one may be gone once the full one is there; then that one's beginning serves."""
+    try:
+        return decode_tile(read(tile.path), tile.width)
+    except FileNotFoundError:
+        if tile.width == WIDTH:
+            raise
+        return decode_tile(read(tile.full.path))[: tile.width]
+
+
 def nodes(size: int, read: Callable[[str], bytes]) -> Node:
     """The full subtrees of a tree of `size` leaves, read from its tiles; `read` is given paths.
 
-    A partial tile may be gone once the full one is there; `read` then raises FileNotFoundError and the full one's
-    beginning serves. What is read is not yet proven: it is whoever checks the proof, or the root, who proves it.
+    `read` raises FileNotFoundError for what is not there. What is read is not yet proven: whoever checks the proof, or
+    the root, proves it.
     """
 
-    @lru_cache(maxsize=4096)
-    def hashes(tile: Tile) -> list[bytes]:
-        try:
-            return decode_tile(read(tile.path), tile.width)
-        except FileNotFoundError:
-            if tile.width == WIDTH:
-                raise
-            return decode_tile(read(tile.full.path))[: tile.width]
+    hashes = lru_cache(maxsize=4096)(lambda tile: read_hashes(read, tile))
 
     def node(level: int, index: int) -> bytes:
         high, low = divmod(level, 8)
