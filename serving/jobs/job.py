@@ -105,3 +105,8 @@ class Draft:
 def new_id(random: bytes) -> JobId:
     """A UUIDv4 from 16 random bytes, as 32 hexadecimal digits (RFC 9562)."""
     return JobId(UUID(bytes=random, version=4).hex)
+
+
+def claim_order(job: Job) -> tuple[int, bool, int, int, str]:
+    """Sorts queued jobs as they are claimed: larger priority, then earlier deadline, then age."""
+    return -job.priority, job.deadline is None, job.deadline or 0, job.created, job.id

@@ -10,8 +10,8 @@ from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from serving.jobs.bell import Bell
-from serving.jobs.database import Database
 from serving.jobs.rules import Rules
+from serving.jobs.sql.database import Database
 
 CHANNEL: Final = "equerry_jobs"
 _LOOK_S: Final = 0.5  # between two looks at whether the feed should end

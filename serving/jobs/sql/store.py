@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from serving.errors import Unavailable
-from serving.jobs.database import Database
-from serving.jobs.migrate import GENERATION, migrate
-from serving.jobs.postgres import open_postgres
 from serving.jobs.rules import Rules
-from serving.jobs.sql_bench import SqlBench
-from serving.jobs.sql_counter import SqlCounter
-from serving.jobs.sql_keep import SqlKeep
-from serving.jobs.sqlite import Clock, open_sqlite, wall_ms
+from serving.jobs.sql.bench import SqlBench
+from serving.jobs.sql.counter import SqlCounter
+from serving.jobs.sql.database import Database
+from serving.jobs.sql.keep import SqlKeep
+from serving.jobs.sql.migrate import GENERATION, migrate
+from serving.jobs.sql.postgres import open_postgres
+from serving.jobs.sql.sqlite import Clock, open_sqlite, wall_ms
 
 
 class SqlStore(SqlCounter, SqlBench, SqlKeep):

@@ -1,4 +1,4 @@
-"""Alembic's way in. It runs on the connection that `serving.jobs.migrate` hands over, inside its transaction."""
+"""Alembic's way in. It runs on the connection that `serving.jobs.sql.migrate` hands over, inside its transaction."""
 
 from __future__ import annotations
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from serving.jobs.bell import Bell
-from serving.jobs.database import Database, Run, one
 from serving.jobs.job import Job, JobId, State
 from serving.jobs.records import Artefact, Backlog, Parcel, Usage
-from serving.jobs.rows import artefact_of, job_of, jobs_of, parcel_of, unknown, usage_of
+from serving.jobs.refusals import ATTEMPTS_TEXT, DEADLINE_TEXT, unknown
 from serving.jobs.rules import Rules
-from serving.jobs.sql_counter import NEVER
-
-ATTEMPTS_TEXT: Final = "The studio stopped too often while it made this film. Try again, or ask for a shorter one."
-DEADLINE_TEXT: Final = "The film could not be begun in time. Try again later, or without a deadline."
+from serving.jobs.sql.counter import NEVER
+from serving.jobs.sql.database import Database, Run, one
+from serving.jobs.sql.rows import artefact_of, job_of, jobs_of, parcel_of, usage_of
 
 
 class SqlKeep:
@@ -41,9 +38,7 @@ class SqlKeep:
 
     def backlog(self) -> Backlog:
         row = self._db.read("backlog")[0]
-        return Backlog(
-            queued=row["queued"], running=row["running"], work_ms=int(row["work_ms"]), oldest=row["oldest"]
-        )
+        return Backlog(queued=row["queued"], running=row["running"], work_ms=int(row["work_ms"]), oldest=row["oldest"])
 
     def reap(self) -> Sequence[Job]:
         texts = {"attempts_text": ATTEMPTS_TEXT, "deadline_text": DEADLINE_TEXT}

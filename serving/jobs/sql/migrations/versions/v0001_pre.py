@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from serving.jobs.migrations.script import run
+from serving.jobs.sql.migrations.script import run
 
 revision = "0001_pre"
 down_revision = None

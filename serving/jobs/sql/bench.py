@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from serving.errors import Broken, CellError
+from serving.errors import CellError
 from serving.jobs.bell import CANCEL, WORK
-from serving.jobs.database import Database, Run, one
-from serving.jobs.job import Job, JobId, State
+from serving.jobs.job import Job, JobId, State, claim_order
 from serving.jobs.records import Artefact
-from serving.jobs.rows import job_of, jobs_of, out_of_order, stale, wanted_alive, wanted_dead
+from serving.jobs.refusals import never_noted, no_job, out_of_order, stale, wanted_alive, wanted_dead
 from serving.jobs.rules import Rules
+from serving.jobs.sql.database import Database, Run, one
+from serving.jobs.sql.rows import job_of, jobs_of
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ class SqlBench:
 
     def claim(self, owner: str, most: int = 1) -> Sequence[Job]:
         values = {"owner": owner, "most": most, "lease_ms": self.rules.lease_ms}
-        return sorted(jobs_of(self._db.write(lambda run: run("claim", **values))), key=_place)
+        return sorted(jobs_of(self._db.write(lambda run: run("claim", **values))), key=claim_order)
 
     def renew(self, job: JobId, fence: int) -> Job:
         return self._held(job, fence, "renew", lease_ms=self.rules.lease_ms)
@@ -58,7 +59,7 @@ class SqlBench:
 
     def note(self, artefact: Artefact, fence: int) -> None:
         if artefact.job is None:
-            raise Broken("An artefact of no job is an upload. Call `keep` for it.")
+            raise no_job()
         values = {"key": artefact.key, "sha256": artefact.sha256, "key_id": artefact.key_id, "tenant": artefact.tenant}
         times = {"orphan_ms": self.rules.orphan_ms, "id": artefact.job, "fence": fence}
         if not self._db.write(lambda run: run("note", **values, **times)):
@@ -74,7 +75,7 @@ class SqlBench:
             run("bill", id=job, tenant=row["tenant"], usage=usage)
             for key in keys:
                 if not run("keep_artefact", key=key, id=job, expires=row["expires"]):
-                    raise Broken(f"Job {job} ends with an artefact that was never noted. Call `note` before the upload.")
+                    raise never_noted(job)
             return job_of(row)
 
         return self._db.write(work)
@@ -120,9 +121,7 @@ class SqlBench:
 
         return self._db.write(work)
 
-    def _ended(
-        self, run: Run, job: JobId, fence: int, state: State, refusal: Callable[[JobId], CellError]
-    ) -> Job:
+    def _ended(self, run: Run, job: JobId, fence: int, state: State, refusal: Callable[[JobId], CellError]) -> Job:
         """The job, when this very move was made before and only its answer was lost."""
         found = self._mine(run, job, fence)
         if found.state is State.RUNNING:
@@ -136,8 +135,3 @@ class SqlBench:
         if row is None or row["fence"] != fence:
             raise stale(job, fence)
         return job_of(row)
-
-
-def _place(job: Job) -> tuple[int, bool, int, int, str]:
-    """The order of claims, as the part `place` of queries.sql has it."""
-    return -job.priority, job.deadline is None, job.deadline or 0, job.created, job.id

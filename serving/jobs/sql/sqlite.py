@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from serving.jobs.bell import Bell
-from serving.jobs.database import Database
 from serving.jobs.rules import Rules
+from serving.jobs.sql.database import Database
 
 Clock = Callable[[], int]
 _READS: Final = "equerry_reads"  # marks connections that only read

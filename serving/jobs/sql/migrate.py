@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from serving.jobs.database import Database
+from serving.jobs.sql.database import Database
 
 #: Of this code. A store whose floor is above it has been tightened for newer workers.
 GENERATION = 1
@@ -22,7 +22,7 @@ GENERATION = 1
 
 def migrate(database: Database, half: Literal["pre", "post"] = "post") -> None:
     """Apply all changes up to the newest of this half. May be called by several processes at once, and again."""
-    with as_file(files("serving.jobs.migrations")) as folder:
+    with as_file(files("serving.jobs.sql.migrations")) as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.set_main_option("version_locations", str(folder / "versions").replace("%", "%%"))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from serving.errors import BadField, Conflict
-from serving.jobs.database import Database, Run, one
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
-from serving.jobs.rows import Row, artefact_of, event_of, finished, job_of, jobs_of, started, unknown
+from serving.jobs.refusals import finished, key_taken, started, unknown, unknown_anchor
 from serving.jobs.rules import Rules
+from serving.jobs.sql.database import Database, Run, one
+from serving.jobs.sql.rows import Row, artefact_of, event_of, job_of, jobs_of
 
 NEVER: Final = 2**62  # ms: later than anything
 SHOWN: Final = tuple(s for s in State if s is not State.EXPIRED)  # in a list, unless asked otherwise
@@ -28,9 +28,7 @@ class SqlCounter:
         row = self._db.write(lambda run: self._submit(run, draft))
         job = job_of(row)
         if job.fingerprint != draft.fingerprint:
-            raise Conflict(
-                "This idempotency key was used for another request. Use a new key, or send the same request again."
-            )
+            raise key_taken()
         return Receipt(job=job, fresh=job.id == draft.id)
 
     def _submit(self, run: Run, draft: Draft) -> Row:
@@ -87,7 +85,7 @@ class SqlCounter:
     def _anchor(self, tenant: TenantId, after: JobId) -> int:
         row = one(self._db.read("anchor", tenant=tenant, id=after))
         if row is None:
-            raise BadField("after", f"There is no job {after} to list from. Begin without `after`.")
+            raise unknown_anchor(after)
         return int(row["created"])
 
     def ahead(self, tenant: TenantId, job: JobId) -> Ahead | None:

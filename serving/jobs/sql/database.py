@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from serving.errors import Broken, Unavailable
 from serving.jobs.bell import Bell
-from serving.jobs.queries import queries
+from serving.jobs.sql.queries import queries
 
 T = TypeVar("T")
 Rows = Sequence[RowMapping]

@@ -1,0 +1,1 @@
+"""The job store in SQLite and in Postgres: one set of queries, numbered migrations, and where the two differ."""
