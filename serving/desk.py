@@ -105,10 +105,10 @@ class Desk(Protocol):
     def read(self, content: Content, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes start..end-1."""
 
-    def preview(self, caller: Caller, job: JobId) -> AsyncIterator[bytes]:
+    async def preview(self, caller: Caller, job: JobId) -> AsyncIterator[bytes]:
         """Fragmented MP4 of the finished chunks, then of each further one until the job is terminal.
 
-        Raises UnknownJob with the first step; ends without a byte when nothing was made.
+        Raises UnknownJob, and NotReady as long as no chunk is finished.
         """
 
     async def upload(self, caller: Caller, name: str, body: AsyncIterator[bytes]) -> Upload:

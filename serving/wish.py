@@ -55,6 +55,7 @@ class Wish:
     seconds: int | None  # in all; None follows the given film
     seed: int | None  # None draws one
     more: int | None = None  # seconds to add to the given film, for an extension whose source nobody has measured yet
+    tier: int | None = None  # 480, 720 or 1080: the area to give a film whose shape follows the given image or film
     said: str | None = None  # the prompt in the model's notation, where a dialect names references in another
     audio: Audio = Audio.MADE
     watermark: bool = False  # a visible label; the invisible marks are always there

@@ -1,0 +1,151 @@
+"""What the native API takes and gives, as the OpenAPI description shows it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Film", "JobAsked", "JobShown", "Links", "Media", "PageShown", "Problem", "UploadShown", "moment"]
+
+MOST_PROMPT = 5_000
+HEX = r"^[0-9a-f]{32}$"
+Text = Annotated[str, Field(pattern=r"^[^\x00\ud800-\udfff]*$")]
+
+
+def moment(at: int) -> datetime:
+    """A time from milliseconds since 1970."""
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+class Media(BaseModel):
+    """One picture or film, named in exactly one way."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"url": "https://assets.example/a.png"}]})
+
+    url: str | None = Field(None, max_length=4_096, description="https://…, or oss://… of an upload in this cell.")
+    upload: str | None = Field(None, max_length=256, description="The id that an upload answered.")
+    job: str | None = Field(None, pattern=HEX, description="The id of a finished job of yours.")
+    data: str | None = Field(None, description="data:MIME;base64,… of the file itself.")
+
+
+class JobAsked(BaseModel):
+    """A film that somebody wants."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"prompt": "a red circle bounces up and down", "seconds": 4, "size": "1280x720", "seed": 7},
+                {"prompt": "[1] meets [2]", "references": [{"upload": "file-1"}, {"upload": "file-2"}], "seconds": 5},
+            ]
+        },
+    )
+
+    prompt: str = Field(
+        min_length=1, max_length=MOST_PROMPT, description="What the film shows; references are [1], [2] …"
+    )
+    model: str = Field("equerry", max_length=128, description="One of the names that GET /v1/models lists.")
+    size: str | None = Field(
+        None,
+        max_length=32,
+        description="WIDTHxHEIGHT in even pixels. Without it 1280x720, or that of the given image or film.",
+    )
+    seconds: int | None = Field(
+        None, ge=1, le=15, description="Whole length. Without it 4, or that of the edited film."
+    )
+    seed: int | None = Field(
+        None, ge=0, le=2**63 - 1, description="The same seed gives the same film. Without it, one is drawn."
+    )
+    audio: Literal["made", "none", "origin"] = Field("made", description="origin keeps the sound of an edited film.")
+    watermark: bool = Field(False, description="A visible label. The invisible marks are always there.")
+    image: Media | None = Field(None, description="The first frame.")
+    references: list[Media] = Field(default_factory=list, max_length=9, description="Pictures that the prompt names.")
+    source: Media | None = Field(None, description="The film to edit, or to go on from.")
+    extend: bool = Field(False, description="Go on from the source, rather than edit it.")
+    webhook: str | None = Field(None, max_length=2_048, description="https address that is told of the end.")
+    metadata: dict[str, str] = Field(
+        default_factory=dict, max_length=16, description="Labels of yours, given back unread."
+    )
+
+
+class Links(BaseModel):
+    """Where to go on from here; all of it in this cell."""
+
+    self: str
+    events: str
+    preview: str
+    content: str
+
+
+class Film(BaseModel):
+    """A finished film."""
+
+    url: str | None = Field(description="Signed and expiring; opens without a key.")
+    width: int
+    height: int
+    seconds: float
+    bytes: int | None = None
+    sha256: str | None = None
+    expires: datetime | None = None
+
+
+class Failure(BaseModel):
+    """Why there is no film."""
+
+    code: str
+    message: str
+
+
+class JobShown(BaseModel):
+    """A job as its owner sees it."""
+
+    id: str = Field(pattern=HEX)
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
+    progress: int = Field(ge=0, le=100, description="Chunks done per hundred; 100 only when the film is there.")
+    place: int | None = Field(description="In the queue; 0 is next.")
+    eta_ms: int | None = Field(description="Milliseconds until the film is there, as far as is known.")
+    model: str
+    mode: Literal["t2v", "i2v", "r2v", "edit", "extend"]
+    prompt: str
+    size: str | None
+    seconds: float | None
+    seed: int | None
+    audio: str
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    film: Film | None
+    error: Failure | None
+    metadata: dict[str, str]
+    links: Links
+
+
+class PageShown(BaseModel):
+    """Some of your jobs."""
+
+    jobs: list[JobShown]
+    next: str | None = Field(description="The address of the next page.")
+    total: int
+
+
+class UploadShown(BaseModel):
+    """A file that was left in the cell."""
+
+    id: str
+    name: str
+    bytes: int
+    created: datetime
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 writes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    field: str | None = None
+    request_id: str
