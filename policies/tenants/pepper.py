@@ -69,9 +69,11 @@ def read_pepper(path: Path) -> Pepper:
         raise Broken(f"{path} is missing, and without it no key can be checked. Restore it from a backup.") from None
     except OSError as error:
         raise Broken(f"{path} cannot be opened: {error.strerror}. It must be a plain file, not a link.") from None
-    with os.fdopen(place, "rb") as file:
-        _guard(path, os.fstat(file.fileno()))
-        return Pepper(file.read(PEPPER_BYTES + 1))
+    try:
+        _guard(path, os.fstat(place))
+        return Pepper(os.read(place, PEPPER_BYTES + 1))
+    finally:
+        os.close(place)
 
 
 def _guard(path: Path, facts: os.stat_result) -> None:
