@@ -13,7 +13,7 @@ from policies.errors import Refused
 from policies.policy import Policy
 from policies.signatures import Signed, Trust
 
-__all__ = ["Shelf", "read", "read_policy", "read_signed"]
+__all__ = ["Shelf", "read", "read_policy", "read_signed", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +75,11 @@ def read(path: Path | Traversable) -> bytes:
 
 def _shipped(name: str) -> Traversable:
     return files("policies") / "data" / name
+
+
+def write(path: Path, text: bytes) -> None:
+    """Writes a file. Raises Refused with the reason when that is not possible."""
+    try:
+        path.write_bytes(text)
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror or error}.") from None
