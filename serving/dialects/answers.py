@@ -69,14 +69,15 @@ class Shell:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         request_id = scope.setdefault(REQUEST, self.new_id())
-        begun = False
+        begun = ended = False
 
         async def marked(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, ended
             if message["type"] == "http.response.start":
                 begun = True
                 MutableHeaders(scope=message).setdefault("x-request-id", request_id)
             await send(message)
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self.app(scope, receive, marked)
@@ -85,8 +86,9 @@ class Shell:
             if isinstance(ours, Broken):
                 # no traceback: its lines may hold what a client wrote
                 log.error("A request failed.", extra={"request": request_id, "error": type(error).__name__})
-            if begun:
+            if begun and not ended:
                 raise ours from None  # the connection ends here, so the client sees that the answer is not whole
-            status, headers, body = error_response(ours, scope["path"], request_id)
-            await Response(body, status, dict(headers))(scope, receive, marked)
+            if not begun:
+                status, headers, body = error_response(ours, scope["path"], request_id)
+                await Response(body, status, dict(headers))(scope, receive, marked)
         return None

@@ -57,7 +57,7 @@ def application(
         dashscope.router(desk, origin, signer=signer, now=now, new_id=new_id, region=region, bounds=bounds, names=names)
     )
     app.include_router(native.router(desk, origin, bounds=bounds, names=names))
-    for kind in (CellError, HTTPException, RequestValidationError):
+    for kind in (CellError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer)
     return Shell(app)
 

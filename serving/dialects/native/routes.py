@@ -99,7 +99,7 @@ def _add_job_routes(routes: APIRouter, doors: _Doors) -> None:
     get(
         "/{job}/content",
         doors.content,
-        methods=["GET", "HEAD"],
+        methods=["GET"],
         response_model=None,
         response_class=Response,
         summary="The film, whole or a range of it",
@@ -108,8 +108,8 @@ def _add_job_routes(routes: APIRouter, doors: _Doors) -> None:
             206: {"description": "A range of it.", "content": films},
             416: {"description": "The range begins behind its end."},
         },
-        generate_unique_id_function=lambda route: f"content_{min(route.methods)}",
     )
+    get("/{job}/content", doors.content, methods=["HEAD"], response_model=None, include_in_schema=False)
 
 
 class _Doors:

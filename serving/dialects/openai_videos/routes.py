@@ -15,8 +15,8 @@ from serving.dialects.caller import caller_of
 from serving.dialects.forms import Bounds, files_of, form_of
 from serving.dialects.media import hexadecimal
 from serving.dialects.names import NAMES, Names
-from serving.dialects.openai_videos import read, render
-from serving.dialects.openai_videos.read import Attempt
+from serving.dialects.openai_videos import render
+from serving.dialects.openai_videos.read import Attempt, read, read_edit, read_extend, read_remix
 from serving.dialects.stream import film_response
 from serving.errors import BadField, Missing, NotPossible, UnknownJob, UnknownModel, UnknownPath
 from serving.jobs.job import JobId, State
@@ -62,18 +62,18 @@ class _Doors:
 
     async def create(self, request: Request) -> Response:
         body = await files_of(request, self.bounds)
-        return await self._submit(request, read.read(body, _attempt(request), self.names))
+        return await self._submit(request, read(body, _attempt(request), self.names))
 
     async def edit(self, request: Request) -> Response:
         body = await files_of(request, self.bounds)
         return await self._submit(
-            request, read.read_edit(body, _attempt(request), self.names, await self._model_of(request, body))
+            request, read_edit(body, _attempt(request), self.names, await self._model_of(request, body))
         )
 
     async def extend(self, request: Request) -> Response:
         body = await files_of(request, self.bounds)
         return await self._submit(
-            request, read.read_extend(body, _attempt(request), self.names, await self._model_of(request, body))
+            request, read_extend(body, _attempt(request), self.names, await self._model_of(request, body))
         )
 
     async def remix(self, request: Request) -> Response:
@@ -81,7 +81,7 @@ class _Doors:
         if source.job.state is not State.SUCCEEDED:
             raise NotPossible("Only a completed video can be remixed. Wait for it, or choose another one.")
         body = await files_of(request, self.bounds)
-        return await self._submit(request, read.read_remix(body, source.job.id, source.wish.model, _attempt(request)))
+        return await self._submit(request, read_remix(body, source.job.id, source.wish.model, _attempt(request)))
 
     async def _model_of(self, request: Request, body: f.Fields) -> str | None:
         """The model of the film that is to be changed, when it is one of ours."""
