@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from serving.media.guard import Reach
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 BODY = b"\x89PNG" + bytes(range(256)) * 40
+TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # empty, since reading the system's takes a while
 Reply = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -49,7 +51,7 @@ class World:
         return Reach(hosts=("a.test", "b.test"), http=True, ports=frozenset({self.port}), inner=LOOPBACK)
 
     async def fetch(self, path="/f?sig=secret", *, host="a.test", patience=None, reach=None, most=None):
-        fetcher = Fetcher(patience or Patience(whole=5, connect=1, read=1), resolve=self.resolve)
+        fetcher = Fetcher(patience or Patience(whole=5, connect=1, read=1), resolve=self.resolve, trust=TRUST)
         url = f"http://{host}:{self.port}{path}"
         return await fetcher.fetch(url, field="image_url", tenant="t1", reach=reach or self.reach, most=most)
 
@@ -146,7 +148,7 @@ def test_the_connection_goes_to_the_address_that_was_vetted_though_the_next_answ
             return [ip_address(each) for each in answers.pop(0)]
 
         async with running(world):
-            fetcher = Fetcher(Patience(whole=5), resolve=turning)
+            fetcher = Fetcher(Patience(whole=5), resolve=turning, trust=TRUST)
             url = f"http://a.test:{world.port}/"
             first = await fetcher.fetch(url, field="f", tenant="t", reach=world.reach)
             with pytest.raises(BadMedia, match="not at a public address"):
@@ -303,7 +305,7 @@ def test_a_tenant_waits_for_its_own_fetches_and_nobody_elses():
 
         world = World(reply)
         async with running(world):
-            fetcher = Fetcher(Patience(whole=5, at_once=2), resolve=world.resolve)
+            fetcher = Fetcher(Patience(whole=5, at_once=2), resolve=world.resolve, trust=TRUST)
             url = f"http://a.test:{world.port}/"
 
             async def several(*tenants):
