@@ -65,7 +65,6 @@ def train(recipe: Recipe, report: OnRow) -> Model:
     trainer = films.Trainer(trunk).to(device)
     studio = films.Studio(recipe.config, tokenizer, video, audio, trunk)
     _stage(recipe, "trunk", trainer, films.trunk_step(trainer, studio), report, BY_ADAM, TABLES)
-    trainer.fold()
     return Model(recipe.config, tokenizer, video, audio, trunk, "")
 
 

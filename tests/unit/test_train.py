@@ -23,6 +23,7 @@ from model.layout import Kind
 from model.train import films
 from model.train.recipe import Recipe, finish, train
 from model.train.run import Plan, Run
+from model.trunk import Trunk, rope
 
 PLAN = Plan(steps=12, rate=1e-2, muon=1e-2, warmup=2, seed=4, keep=0.0)
 
@@ -30,6 +31,12 @@ PLAN = Plan(steps=12, rate=1e-2, muon=1e-2, warmup=2, seed=4, keep=0.0)
 def network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 2))
+
+
+def first_trunk() -> Trunk:
+    trunk = Trunk(PONY)
+    trunk.begin(PONY, torch.Generator().manual_seed(0))
+    return trunk
 
 
 def learning(net):
@@ -209,3 +216,15 @@ def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(tmp_path):
     with pytest.raises(Broken, match="step"):
         run.go(diverge, lambda _: None)
     assert (tmp_path / "state.safetensors").read_bytes() == good
+
+
+def test_attention_through_a_whole_matrix_is_the_fused_one():
+    attention = first_trunk().layers[0].attention
+    x = torch.randn(2, 30, PONY.trunk.width)
+    turned = rope(torch.arange(90, dtype=torch.float32).view(30, 3), PONY.trunk.head_dim)
+
+    with torch.no_grad():
+        fused = attention(x, *turned, 0, None)
+    whole = attention(x.requires_grad_(), *turned, 0, None)
+
+    assert torch.allclose(fused, whole, atol=1e-5)
