@@ -23,7 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from policies.canonical import Digest, sha256
 from policies.errors import Broken, Refused, Unavailable
@@ -39,6 +39,7 @@ from policies.log.retention import prune
 __all__ = ["Pace", "Receipt", "Writer", "object_path"]
 
 HOUR: Final = 3600
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,11 +192,7 @@ class Writer:
         with self._objects:
             self._refuse_if_poisoned()
             if path.rpartition("/")[2] not in self._disk.names(path.rpartition("/")[0]):
-                try:
-                    put(self._disk, {path: data})
-                except OSError as error:
-                    self._stop(error, [])
-                    raise self._stopped(error) from error
+                self._or_stop(lambda: put(self._disk, {path: data}))
         return digest
 
     def cosign(self, head: Head, signatures: Sequence[Signature], *, quorum: bool) -> None:
@@ -217,14 +214,14 @@ class Writer:
 
     def noted(self) -> None:
         """Say that gap entries for all of `lost` are durable."""
-        note_lost(self._disk)
+        self._or_stop(lambda: note_lost(self._disk))
         self.lost = ()
 
     def prune(self, index: int) -> list[str]:
         """Remove the entries below `index` whose time is over, as far as bundles end there; returns their paths."""
         with self._objects:
             self._refuse_if_poisoned()
-            return prune(self._disk, self._head.checkpoint.size, index)
+            return self._or_stop(lambda: prune(self._disk, self._head.checkpoint.size, index))
 
     def close(self) -> None:
         """Commit what waits, keep the last head, and let go of the lock."""
@@ -236,7 +233,7 @@ class Writer:
         self._thread.join()
         self._aside.shutdown()
         if self._poison is None:
-            keep(self._disk, self._head, self._now() // 1000)
+            self._or_stop(lambda: keep(self._disk, self._head, self._now() // 1000))
             self._disk.unlock()
 
     def __enter__(self) -> Writer:
@@ -321,6 +318,14 @@ class Writer:
                 self._disk.remove(f"{folder}/{name}")
             with suppress(FileNotFoundError):
                 self._disk.remove(folder)
+
+    def _or_stop(self, act: Callable[[], Result]) -> Result:
+        """What `act` gives; an error of the disk stops the log, as it would in a commit."""
+        try:
+            return act()
+        except OSError as error:
+            self._stop(error, [])
+            raise self._stopped(error) from error
 
     def _stop(self, error: BaseException, batch: Sequence[_Waiting]) -> None:
         with self._turn:

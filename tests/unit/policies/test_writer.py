@@ -305,7 +305,8 @@ def test_the_minimum_index_never_goes_back(disk):
 @given(st.lists(st.integers(1, 600), min_size=1, max_size=4))
 def test_growing_in_any_steps_gives_the_files_and_the_root_of_the_whole(steps):
     entries = [b"%d" % number for number in range(sum(steps))]
-    frontier, files, start = Frontier(), {}, 0
+    frontier, start = Frontier(), 0
+    files: dict[str, bytes] = {}
     for step in steps:
         growth = grow(frontier, entries[start : start + step])
         expected = {tile.path for tile in tiles_for(start, start + step)}
