@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from policies.canonical import Digest, encode, sha256
 from policies.clip_facts import ClipFacts, Mode, Resolution
-from policies.documents import parse
 from policies.errors import Refused
 from policies.moments import Moment, written
 from policies.money import Currency, Money, half_even
+from policies.reading import parse
 
 __all__ = [
     "Line",

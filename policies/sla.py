@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from policies.canonical import Digest, encode, sha256
 from policies.clip_facts import Resolution
-from policies.documents import parse
 from policies.errors import Refused
 from policies.moments import Moment
+from policies.reading import parse
 
 __all__ = [
     "MILLION",
