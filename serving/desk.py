@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from policies.constraints import Constraints
 from serving.jobs.job import Job, JobId
 from serving.wish import Wish
 
@@ -20,7 +21,10 @@ class Caller:
     tenant: str
     key: str  # id of the key, never the key
     data_class: str
-    decision: str  # id of the logged decision
+    decision: str  # id of the logged decision that lets this request make a film, and of the film's job; else empty
+    subject: str = ""  # jurisdiction of the people whom the content concerns
+    demands: Constraints | None = None  # the tenant's, narrowed by the key
+    sla: str = ""  # class of service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,8 @@ class Admitted:
     tenant: TenantId
     key: KeyId
     sla: str
-    constraints: Constraints  # the tenant's ceiling, narrowed by the key
+    wish: Wish  # the key's own
+    constraints: Constraints  # the tenant's ceiling, narrowed by it
     con: Digest  # of the constraints, as the log names them
 
     def narrowed(self, wish: Wish) -> Constraints:
@@ -109,7 +110,7 @@ def admit(text: str, *, store: Store, pepper: Pepper, now: Instant) -> Admitted 
         bounds, con = _bounds(_Pair(known.tenant.ceiling, known.key.wish))
     except Refused:
         return Rejected(Reason.CONTRADICTORY)
-    return Admitted(tenant=tenant, key=given.id, sla=known.tenant.sla, constraints=bounds, con=con)
+    return Admitted(tenant=tenant, key=given.id, sla=known.tenant.sla, wish=known.key.wish, constraints=bounds, con=con)
 
 
 class _Pair:

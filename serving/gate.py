@@ -1,0 +1,273 @@
+"""The door of a cell: pure ASGI, decides on the request line and the headers, and reads no body.
+
+A request that may not come in is answered without calling `receive`, so the server never asks for the body: a client
+that waits for `100 Continue` sends none, and the connection closes. Every refusal of somebody we know is in the log
+before it is answered, and every request that may make a film is in the log before it goes on. When the log cannot be
+written, or the rules cannot be asked, nothing is let in.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from policies.canonical import Digest
+from policies.constraints import Constraints, DataClass, Purpose
+from policies.decision import Decision
+from policies.errors import PolicyError
+from policies.log.entry import Candidates, Entry, Execution, Where
+from policies.log.entry import Decision as Decided
+from policies.log.writer import Receipt
+from policies.tables import Tables
+from policies.tenants.admission import Admitted, Reason, Rejected
+from serving.desk import Caller
+from serving.dialects.answers import error_response
+from serving.dialects.caller import CALLER, REQUEST
+from serving.errors import BadField, CellError, Forbidden, Unauthenticated, Unavailable, WrongCell
+
+__all__ = ["JOB", "Gate", "Pen", "Place"]
+
+log = logging.getLogger(__name__)
+
+JOB: Final = "equerry.job"  # key of the scope; a mutable list that holds the id of the job that this request made
+DAY: Final = 86_400_000  # milliseconds
+MOST_HEADER: Final = 512  # letters that are read of a header
+NOBODY: Final = "t-0000000000000000"  # stands in the log for a caller whom this cell does not know
+NOTHING: Final = Digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of no bytes
+_CLASSES: Final = frozenset(DataClass)
+_PLACE: Final = re.compile(r"[A-Z]{2}")
+
+Scope = dict[str, object]
+Message = Mapping[str, object]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Admit = Callable[[str], Admitted | Rejected]
+
+
+class Pen(Protocol):
+    """What writes the log; `policies.log.pen.Pen` is one."""
+
+    async def commit(self, entry: Entry) -> Receipt:
+        """Return once the entry is durable under a signed head."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where this cell is, as its log says."""
+
+    cell: str
+    region: str  # of the catalogue: provider/region
+    evidence: str  # declared, endpoint or attested
+    egress: str  # digest of the egress policy in force
+    accelerator: str  # its model, or cpu
+
+
+class Gate:
+    """Stands before an application. What comes through has a `Caller` in its scope."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        place: Place,
+        admit: Admit,
+        tables: Callable[[], Tables],
+        pen: Pen,
+        now: Callable[[], int],
+        new_id: Callable[[], str],
+        keep: Callable[[Constraints], Awaitable[None]],
+        home: str = "personal",
+        free: Callable[[Scope], bool] = lambda _: False,
+    ) -> None:
+        """`admit` opens the text of a key; `tables` gives the newest tables; `now` is milliseconds since 1970; `new_id`
+        draws 32 hexadecimal digits; `keep` puts constraints where a replay finds them; `home` is the class of data of
+        a request that names none; `free` says which requests need no key, since something else vouches for them: a
+        signed link, a probe."""
+        self.app, self.place, self.admit, self.tables, self.pen = app, place, admit, tables, pen
+        self.now, self.new_id, self.keep, self.home, self.free = now, new_id, keep, home, free
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers or passes on one connection."""
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and self.free(scope)):
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            return None  # the server closes what is neither
+        request = self.new_id()
+        scope[REQUEST] = request
+        try:
+            caller = await self._enter(scope, request)
+        except CellError as error:
+            return await _answer(error, scope, request, send)
+        except PolicyError as error:
+            log.error("The gate could not decide.", extra={"request": request, "error": type(error).__name__})
+            return await _answer(Unavailable("The cell cannot decide now. Try again later."), scope, request, send)
+        scope[CALLER] = caller
+        if not caller.decision:
+            return await self.app(scope, receive, send)
+        made: list[str] = []
+        scope[JOB] = made
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if caller.decision not in made:
+                await self._nothing_came_of_it(caller)
+        return None
+
+    async def _enter(self, scope: Scope, request: str) -> Caller:
+        headers = _headers(scope)
+        found = self.admit(_key(headers))
+        if isinstance(found, Rejected):
+            return await self._reject(found, request)
+        asked = _asked(scope, headers, home=self.home, subject=found.constraints.home)
+        tables = self.tables()
+        decision = tables.decide(
+            found.tenant,
+            asked.data_class,
+            day=self.now() // DAY,
+            purpose=asked.purpose,
+            subject_region=asked.subject,
+            wishes=(found.wish,),
+        )
+        if decision.reason in {"unknown_tenant", "stale_table"} or decision.grounds.con not in {found.con, ""}:
+            raise Unavailable("The rules are being renewed. Try again in a moment.")
+        verdict = decision.verdict(self.place.region)
+        if not verdict.allowed or asked.makes:
+            await self.keep(found.constraints)
+            await self.pen.commit(self._entry(request, found.tenant, asked, decision, tables))
+        if not verdict.allowed:
+            raise self._forbidden(decision)
+        made = request if asked.makes else ""
+        return Caller(
+            tenant=found.tenant,
+            key=found.key,
+            data_class=asked.data_class,
+            decision=made,
+            subject=asked.subject,
+            demands=found.constraints,
+            sla=found.sla,
+        )
+
+    async def _reject(self, rejected: Rejected, request: str) -> Caller:
+        if rejected.reason is not Reason.WRONG_CELL or rejected.cell is None:
+            raise Unauthenticated(rejected.sentence)
+        tables = self.tables()
+        asked = _Asked(self.home, rejected.cell.jurisdiction, Purpose.GENERATION, makes=True)
+        nobody = Decision((), {}, tables.grounds, "unknown_tenant")
+        await self.pen.commit(self._entry(request, NOBODY, asked, nobody, tables))
+        raise WrongCell(rejected.sentence)
+
+    def _entry(self, request: str, tenant: str, asked: _Asked, decision: Decision, tables: Tables) -> Decided:
+        region, grounds = self.place.region, decision.grounds
+        verdict = decision.verdict(region)
+        where = None
+        if verdict.allowed:
+            place = tables.place(region)
+            where = Where(jur=place.jurisdiction, cc=place.country, prov=place.provider, own=place.ownership)
+        return Decided(
+            ten=tenant,
+            req=f"r-{request}",
+            cls=asked.data_class,
+            pur=asked.purpose.value,
+            sub=asked.subject,
+            dec="allow" if verdict.allowed else "deny",
+            rules=tuple(sorted(verdict.rules)),
+            cand=Candidates(eligible=len(decision.eligible), denied=decision.counts),
+            pol=grounds.pol or NOTHING,
+            cat=grounds.cat or NOTHING,
+            lst=grounds.lst or NOTHING,
+            con=grounds.con or NOTHING,
+            sel=region if verdict.allowed else None,
+            where=where,
+        )
+
+    def _forbidden(self, decision: Decision) -> CellError:
+        if decision.eligible:
+            return WrongCell("The rules send this request to another cell. Use that cell's address and key.")
+        rules = ", ".join(sorted(decision.verdict(self.place.region).rules))
+        return Forbidden(f"The rules do not let this request run here ({rules}). Ask the operator, who can explain it.")
+
+    async def _nothing_came_of_it(self, caller: Caller) -> None:
+        """Ends in the log what was decided and became no job: a body that could not be read, a repeat of an old job."""
+        entry = Execution(
+            ten=caller.tenant,
+            req=f"r-{caller.decision}",
+            region=self.place.region,
+            evid=self.place.evidence,
+            dec2="allow",
+            ms=0,
+            gpu=self.place.accelerator,
+            in_bytes=0,
+            out_bytes=0,
+            egress=self.place.egress,
+        )
+        try:
+            await self.pen.commit(entry)
+        except PolicyError as error:  # the answer has left; the auditor sees a decision without an end
+            log.error("An end was not logged.", extra={"request": caller.decision, "error": type(error).__name__})
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the first line and the headers say of a request."""
+
+    data_class: str
+    subject: str
+    purpose: Purpose
+    makes: bool  # a film may come of it
+
+
+def _asked(scope: Scope, headers: Mapping[str, str], *, home: str, subject: str) -> _Asked:
+    data_class = headers.get("x-equerry-data-class", home)
+    subject = headers.get("x-equerry-subject-region", subject)
+    if data_class not in _CLASSES:
+        raise BadField("x-equerry-data-class", f"X-Equerry-Data-Class is one of {', '.join(sorted(_CLASSES))}.")
+    if not _PLACE.fullmatch(subject):
+        raise BadField("x-equerry-subject-region", "X-Equerry-Subject-Region is a jurisdiction, such as EU or JP.")
+    purpose = _purpose(scope)
+    return _Asked(data_class, subject, purpose or Purpose.GENERATION, purpose is Purpose.GENERATION)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """The headers by lower-case name; of one that comes twice, none, since two readers might take different ones."""
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for name, value in scope["headers"]:  # type: ignore[attr-defined]  # ASGI: pairs of bytes
+        key = name.decode("latin-1").lower()
+        if key in found:
+            twice.add(key)
+        found[key] = value.decode("latin-1")[:MOST_HEADER]
+    return {key: value for key, value in found.items() if key not in twice}
+
+
+def _key(headers: Mapping[str, str]) -> str:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthenticated("There is no key. Send Authorization: Bearer and a key of this cell.")
+    return key.strip()
+
+
+_MAKES: Final = ("/v1/jobs", "/v1/videos", "/api/v1/services/aigc/")  # a POST to these may make a film
+
+
+def _purpose(scope: Scope) -> Purpose | None:
+    """What a request is for, as far as its first line says: making a film, keeping a file, or None for looking after
+    what is there already."""
+    method, path = str(scope["method"]), str(scope["path"])
+    if method != "POST" or path.endswith(("/cancel", "/cancel/")):
+        return None
+    if path.startswith(_MAKES):
+        return Purpose.GENERATION
+    return Purpose.STORAGE
+
+
+async def _answer(error: CellError, scope: Scope, request: str, send: Send) -> None:
+    """An error in the caller's dialect. The connection ends, since the body was not read."""
+    status, headers, body = error_response(error, str(scope["path"]), request)
+    shown = {**headers, "content-length": str(len(body)), "connection": "close"}
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in shown.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

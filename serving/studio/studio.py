@@ -1,0 +1,407 @@
+"""A studio: pulls jobs from the store, decides again, decodes, checkpoints, renders, marks, delivers.
+
+Many jobs are in the engine's batch at once, each in a task of its own, so one that fails fails alone. Everything a task
+writes carries the job's fence. When the lease is gone, the task drops what it has and says nothing: another studio has
+the job. What a job's end is, the log knows before its owner does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Final, Protocol, TypeVar
+
+import numpy as np
+
+from model.clip import Clip, Film, Mode, Picture
+from model.engine import Engine, Task
+from model.errors import Refused as ModelRefused
+from model.errors import Stopped
+from model.errors import Unavailable as ModelUnavailable
+from model.generate import Codes
+from model.make import Maker, Ready, Renderer
+from model.media import read_film, read_image
+from policies.constraints import Constraints, DataClass, Purpose
+from policies.decision import Asked, Verdict
+from policies.errors import PolicyError
+from policies.log.entry import Execution, Marked
+from serving.errors import NotPossible, StaleFence, Unavailable
+from serving.gate import DAY, Pen, Place
+from serving.jobs.job import Job, JobId
+from serving.jobs.records import Artefact
+from serving.jobs.store import Bench
+from serving.media.store import Key, Objects, Stored, key
+from serving.order import Order
+from serving.studio.codes import joined, pack
+from serving.studio.marker import Delivery, Marker
+from serving.studio.pictures import pictures
+from serving.wish import Audio, Role
+
+__all__ = ["Habits", "Studio"]
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+Judge = Callable[[Constraints, Asked], Verdict]
+NAMES: Final = {"video": "film.mp4", "thumbnail": "first.webp", "spritesheet": "sheet.jpg"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How a studio works."""
+
+    most: int = 4
+    """Jobs at once: what fits the engine's batch."""
+
+    beat_s: float = 10.0
+    """Seconds between two renewals of a lease; three missed beats free the job."""
+
+    look_s: float = 2.0
+    """Seconds after which a studio that was not woken looks for work itself."""
+
+    keep_ms: int = 24 * 3_600_000
+    """How long a film is kept."""
+
+
+class Clock(Protocol):
+    """Milliseconds since 1970."""
+
+    def __call__(self) -> int: ...
+
+
+class Studio:
+    """One engine's hands. `run` until `drain`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        store: Bench,
+        objects: Objects,
+        engine: Engine,
+        maker: Maker,
+        marker: Marker,
+        judge: Judge,
+        pen: Pen,
+        place: Place,
+        now: Clock,
+        habits: Habits | None = None,
+    ) -> None:
+        """`judge` is the worker's own decision about its own region; `maker` turns clips into orders for the engine."""
+        self.name, self.store, self.objects, self.engine = name, store, objects, engine
+        self.maker, self.marker, self.judge, self.pen, self.place = maker, marker, judge, pen, place
+        self.now, self.habits = now, habits or Habits()
+        self._at_work: dict[JobId, _Hand] = {}
+        self._draining = asyncio.Event()
+
+    @property
+    def busy(self) -> int:
+        """Jobs in hand."""
+        return len(self._at_work)
+
+    async def run(self) -> None:
+        """Works until drained, or until the engine is beyond help: then raises Unavailable."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                beats = [group.create_task(work()) for work in (self._beat, self._hear)]
+                while not self._draining.is_set():
+                    await self._pull(group)
+                while self._at_work:
+                    await asyncio.wait([hand.task for hand in self._at_work.values() if hand.task])
+                for beat in beats:
+                    beat.cancel()
+        except* Unavailable as errors:
+            raise errors.exceptions[0] from None
+
+    async def drain(self) -> None:
+        """Take no more jobs, and hand back what is not done; another studio goes on from the last chunk."""
+        self._draining.set()
+        for hand in list(self._at_work.values()):
+            hand.handed_back = True
+            await self.engine.cancel(hand.job.id)
+
+    async def _pull(self, group: asyncio.TaskGroup) -> None:
+        free = self.habits.most - len(self._at_work)
+        jobs = await self._off(self.store.claim, self.name, free) if free > 0 else ()
+        for job in jobs:
+            hand = self._at_work[job.id] = _Hand(job)
+            hand.task = group.create_task(self._work(hand), name=f"job-{job.id}")
+        if not jobs:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until there is work, a hand is free, or it is time to look."""
+        if len(self._at_work) < self.habits.most:
+            await self._off(self.store.wait_for_work, self.habits.look_s)
+        else:
+            tasks = [hand.task for hand in self._at_work.values() if hand.task]
+            await asyncio.wait(tasks, timeout=self.habits.look_s, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.habits.beat_s)
+            for hand in list(self._at_work.values()):
+                try:
+                    job = await self._off(self.store.renew, hand.job.id, hand.job.fence)
+                except StaleFence:
+                    await self._drop(hand)
+                except Unavailable:
+                    continue  # the lease may still hold; the next write will tell
+                else:
+                    if job.cancel_requested:
+                        await self.engine.cancel(job.id)
+
+    async def _hear(self) -> None:
+        """Cancels what its owner wants ended, at once."""
+        while True:
+            with suppress(Unavailable):
+                for job in await self._off(self.store.wait_for_cancel, self.name, self.habits.look_s):
+                    await self.engine.cancel(job)
+            await asyncio.sleep(0.05)  # a cancelled job is told of until it has ended
+
+    async def _drop(self, hand: _Hand) -> None:
+        hand.stale = True
+        await self.engine.cancel(hand.job.id)
+
+    async def _work(self, hand: _Hand) -> None:
+        job = hand.job
+        try:
+            await self._make(hand)
+        except StaleFence:
+            log.warning("A job went to another studio.", extra={"job": job.id})
+        except Stopped:
+            await self._stopped(hand)
+        except ModelRefused as error:
+            await self._fail(hand, "invalid_request", str(error))
+        except (ModelUnavailable, Unavailable, PolicyError) as error:
+            log.error("A job was handed back.", extra={"job": job.id, "error": type(error).__name__})
+            await self._hand_back(hand)
+        except Exception as error:  # noqa: BLE001 - whatever a job raises ends this job alone
+            log.error("A job failed.", extra={"job": job.id, "error": type(error).__name__})
+            await self._fail(hand, "generation_failed", "The film could not be made. Ask for it again.")
+        finally:
+            self._at_work.pop(job.id, None)
+
+    async def _make(self, hand: _Hand) -> None:
+        job, began = hand.job, monotonic()
+        order = Order.read(job.order)
+        verdict = self.judge(order.demands, self._asked(order))
+        if not verdict.allowed:
+            await self.pen.commit(self._executed(hand, began, dec2="deny"))
+            await self._off_quietly(self.store.fail, job.id, job.fence, error="policy", text=_DENIED)
+            return
+        ready = await self._ready(hand, order)
+        film = await self._decode(hand, ready)
+        film = _sounded(film, ready, order)
+        delivery = await asyncio.to_thread(self.marker.deliver, film, job, order)
+        await self._deliver(hand, order, film, delivery, began)
+
+    def _asked(self, order: Order) -> Asked:
+        return Asked(DataClass(order.data_class), Purpose.GENERATION, order.subject, self.now() // DAY)
+
+    async def _ready(self, hand: _Hand, order: Order) -> Ready:
+        bodies = [
+            await self.objects.get(Stored(key=Key(piece.key), bytes=piece.bytes, sha256=piece.sha256))
+            for piece in order.pieces
+        ]
+        hand.given = sum(map(len, bodies))
+        clip = await asyncio.to_thread(_clip, order, bodies, self.maker)
+        ready = await asyncio.to_thread(self.maker.ready, clip)
+        known = 0 if ready.order.known is None else len(ready.order.known.video)
+        await self._off(
+            self.store.plan,
+            hand.job.id,
+            hand.job.fence,
+            chunks=ready.order.chunks - known,
+            estimated_ms=hand.job.estimated_ms,
+        )
+        return ready
+
+    async def _decode(self, hand: _Hand, ready: Ready) -> Film:
+        job, known = hand.job, ready.order.known
+        first = 0 if known is None else len(known.video)
+        renderer = Renderer(self.maker.model)
+        if known is not None:
+            await asyncio.to_thread(renderer.add, known)
+        done = joined(await self._off(self.store.resume, job.id, job.fence))
+        if done is not None:
+            await asyncio.to_thread(renderer.add, done)
+        have = first + (0 if done is None else len(done.video))
+        if have < ready.order.chunks:
+            async for number, codes in self._chunks(Task(job=job.id, order=ready.order, done=done, salt=job.tenant)):
+                if hand.stale:
+                    raise StaleFence("The lease is gone.")
+                await self._off(self.store.checkpoint, job.id, number - first, job.fence, pack(codes))
+                await asyncio.to_thread(renderer.add, codes)
+        frames, sound = renderer.all()
+        return await asyncio.to_thread(self.maker.finish, ready, frames, sound)
+
+    async def _chunks(self, task: Task) -> AsyncIterator[tuple[int, Codes]]:
+        async for chunk in self.engine.submit(task):
+            yield chunk.number, chunk.codes
+
+    async def _deliver(self, hand: _Hand, order: Order, film: Film, delivery: Delivery, began: float) -> None:
+        job = hand.job
+        bodies = {"video": delivery.body, **await asyncio.to_thread(pictures, film)}
+        stored = {name: await self._put(job, NAMES[name], body) for name, body in bodies.items()}
+        await self.pen.commit(self._executed(hand, began, dec2="allow", out=len(delivery.body)))
+        await self.pen.commit(
+            Marked(
+                ten=job.tenant,
+                req=f"r-{job.id}",
+                out=stored["video"].sha256,
+                c2pa=delivery.c2pa,
+                wm=delivery.watermark,
+                vis=delivery.label,
+            )
+        )
+        try:
+            await self._off(
+                self.store.complete,
+                job.id,
+                job.fence,
+                result=_result(stored, film, order),
+                usage=_usage(film, order),
+                keep_ms=self.habits.keep_ms,
+                keys=[each.key for each in stored.values()],
+            )
+        except NotPossible:  # its owner has cancelled it at the last moment
+            await self._off_quietly(self.store.stop, job.id, job.fence)
+
+    async def _put(self, job: Job, name: str, body: bytes) -> Stored:
+        place = key(job.tenant, job.id, str(job.fence), name)
+        artefact = Artefact(
+            key=place, tenant=job.tenant, job=job.id, sha256="", key_id="", expires=self.now() + self.habits.keep_ms
+        )
+        await self._off(self.store.note, artefact, job.fence)
+        return await self.objects.put(place, body)
+
+    def _executed(self, hand: _Hand, began: float, *, dec2: str, out: int = 0) -> Execution:
+        return Execution(
+            ten=hand.job.tenant,
+            req=f"r-{hand.job.id}",
+            region=self.place.region,
+            evid=self.place.evidence,
+            dec2=dec2,
+            ms=int((monotonic() - began) * 1000),
+            gpu=self.place.accelerator,
+            in_bytes=hand.given,
+            out_bytes=out,
+            egress=self.place.egress,
+        )
+
+    async def _stopped(self, hand: _Hand) -> None:
+        """The engine was told to end this film: by its owner, by a drain, or because the lease is gone."""
+        if hand.stale:
+            return
+        if hand.handed_back:
+            await self._hand_back(hand)
+            return
+        await self._end(hand, self.store.stop)
+
+    async def _fail(self, hand: _Hand, error: str, text: str) -> None:
+        await self._end(hand, lambda job, fence: self.store.fail(job, fence, error=error, text=text))
+
+    async def _end(self, hand: _Hand, how: Callable[[JobId, int], Job]) -> None:
+        """Ends a job without a film; the log first."""
+        try:
+            await self.pen.commit(self._executed(hand, monotonic(), dec2="allow"))
+        except PolicyError:
+            await self._hand_back(hand)
+            return
+        await self._off_quietly(how, hand.job.id, hand.job.fence)
+
+    async def _hand_back(self, hand: _Hand) -> None:
+        await self._off_quietly(self.store.hand_back, hand.job.id, hand.job.fence)
+
+    async def _off_quietly(self, call: Callable[..., Job], *given: object, **named: object) -> None:
+        """A last word on a job. When it cannot be said, the lease runs out and another studio goes on."""
+        with suppress(StaleFence, Unavailable, NotPossible):
+            await self._off(call, *given, **named)
+
+    async def _off(self, call: Callable[..., Result], *given: object, **named: object) -> Result:
+        return await asyncio.to_thread(call, *given, **named)
+
+
+@dataclass(slots=True, eq=False)
+class _Hand:
+    """One job in hand."""
+
+    job: Job
+    task: asyncio.Task[None] | None = None
+    given: int = 0  # bytes of media that came with it
+    handed_back: bool = False
+    stale: bool = False
+
+
+_DENIED: Final = "The rules do not let this film be made here any more. Ask the operator."
+
+
+def _clip(order: Order, bodies: Sequence[bytes], maker: Maker) -> Clip:
+    """What the model is asked for. Raises BadMedia when media cannot be read."""
+    c = maker.model.config
+    wish = order.wish
+    images: dict[Role, list[Picture]] = {role: [] for role in Role}
+    source = None
+    for piece, body in zip(order.pieces, bodies, strict=True):
+        if piece.role is Role.SOURCE:
+            source = read_film(body, fps=c.video.fps, rate=c.audio.rate)
+        else:
+            images[piece.role].append(read_image(body))
+    return Clip(
+        prompt=wish.said or wish.prompt,
+        mode=wish.mode,
+        size=order.size,
+        seconds=wish.seconds or 1,
+        seed=wish.seed or 0,
+        image=images[Role.FIRST_FRAME][0] if images[Role.FIRST_FRAME] else None,
+        references=tuple(images[Role.REFERENCE]),
+        source=source,
+    )
+
+
+def _sounded(film: Film, ready: Ready, order: Order) -> Film:
+    """The film with the sound that was asked for."""
+    if order.wish.audio is Audio.NONE:
+        return replace(film, sound=np.zeros_like(film.sound))
+    if order.wish.audio is Audio.ORIGIN and order.wish.mode is Mode.EDIT and ready.clip.source is not None:
+        sound = np.zeros_like(film.sound)
+        kept = ready.clip.source.sound[: len(sound)]
+        sound[: len(kept)] = kept
+        return replace(film, sound=sound)
+    return film
+
+
+def _result(stored: dict[str, Stored], film: Film, order: Order) -> str:
+    video = stored["video"]
+    told = {
+        "key": video.key,
+        "sha256": video.sha256,
+        "bytes": video.bytes,
+        "seconds": film.seconds,
+        "width": film.size.width,
+        "height": film.size.height,
+        "fps": float(film.fps),
+        "source_seconds": film.seconds if order.wish.mode is Mode.EDIT else 0,
+        "files": {name: {"key": s.key, "sha256": s.sha256, "bytes": s.bytes} for name, s in stored.items()},
+    }
+    return json.dumps(told)
+
+
+def _usage(film: Film, order: Order) -> str:
+    """What the meter needs; whole milliseconds and pixels."""
+    told = {
+        "mode": order.wish.mode.value,
+        "ms": round(film.seconds * 1000),
+        "width": film.size.width,
+        "height": film.size.height,
+        "sound": order.wish.audio.value,
+        "model": order.wish.model,
+        "key": order.key,
+    }
+    return json.dumps(told)

@@ -1,0 +1,222 @@
+"""The gate: nobody comes in whom the rules keep out, and of a request that is refused no byte of body is read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from policies.constraints import Constraints, Wish
+from policies.decision import Decision, Grounds
+from policies.errors import Broken
+from policies.log.entry import Decision as Decided
+from policies.log.entry import Execution, Stamp, encode
+from policies.tables import Place as Where
+from policies.tenants.admission import Admitted, Reason, Rejected
+from policies.tenants.cell import Cell
+from serving.dialects.caller import CALLER
+from serving.gate import JOB, Gate, Place
+
+HERE, ELSEWHERE = "own/eu-par-1", "own/jp-tyo-1"
+DEMANDS = Constraints(
+    home="EU", allowed_jurisdictions=frozenset({"EU"}), allowed_classes=frozenset({"personal", "public"})
+)
+GROUNDS = Grounds(pol="1" * 64, cat="2" * 64, lst="3" * 64, con=DEMANDS.digest)
+OPEN = Decision((HERE,), {ELSEWHERE: ("jurisdiction-allowed",)}, GROUNDS)
+ONLY_THERE = Decision((ELSEWHERE,), {HERE: ("jurisdiction-allowed",)}, GROUNDS)
+NOWHERE = Decision((), {HERE: ("seal-minimum",), ELSEWHERE: ("lists-clear",)}, GROUNDS, "no_compliant_region")
+REQUEST = "ab" * 16
+STAMP = Stamp(ts=1_795_000_000_000, id="0" * 32, salt="1" * 32, w="w-0123456789abcdef", n=0)
+
+
+class Pen:
+    """Keeps what it is told; `broken` stands for a log that cannot be written."""
+
+    def __init__(self, broken: bool = False) -> None:
+        self.entries, self.broken = [], broken
+
+    async def commit(self, entry):
+        if self.broken:
+            raise Broken("The disk is full.")
+        encode(entry, STAMP)  # the schema's lint: what the real log would refuse is refused here
+        self.entries.append(entry)
+
+
+def admitted(text: str = "") -> Admitted:
+    return Admitted(
+        tenant="t-0123456789abcdef",
+        key="k-0123456789abcdef",
+        sla="standard",
+        constraints=DEMANDS,
+        wish=Wish(),
+        con=DEMANDS.digest,
+    )
+
+
+class World:
+    """A gate, what stands behind it, and one request through it."""
+
+    def __init__(self, decision=OPEN, admit=admitted, broken=False, job=True):
+        self.pen, self.job, self.passed, self.read = Pen(broken), job, [], 0
+        where = Where("EU", "FR", "own", "EU")
+        tables = SimpleNamespace(decide=lambda *_, **__: decision, place=lambda _: where, grounds=GROUNDS)
+        place = Place(cell="eu-par", region=HERE, evidence="declared", egress="4" * 64, accelerator="cpu")
+        self.gate = Gate(
+            self.inner,
+            place=place,
+            admit=admit,
+            tables=lambda: tables,
+            pen=self.pen,
+            now=lambda: 1_795_000_000_000,
+            new_id=lambda: REQUEST,
+            keep=self.keep,
+            free=lambda scope: scope["path"] == "/healthz",
+        )
+
+    async def keep(self, constraints):
+        assert constraints == DEMANDS
+
+    async def inner(self, scope, receive, send):
+        self.passed.append(scope)
+        await receive()
+        if self.job and JOB in scope:
+            scope[JOB].append(scope[CALLER].decision)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    def ask(self, method="POST", path="/v1/videos", key="Bearer k", **headers):
+        sent = []
+        pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        pairs += [(b"authorization", key.encode())] if key else []
+        scope = {"type": "http", "method": method, "path": path, "headers": pairs}
+
+        async def receive():
+            self.read += 1
+            return {"type": "http.request", "body": b"a secret prompt"}
+
+        async def send(message):
+            sent.append(message)
+
+        asyncio.run(self.gate(scope, receive, send))
+        return SimpleNamespace(
+            status=sent[0]["status"], headers=dict(sent[0]["headers"]), body=json.loads(sent[1]["body"] or b"null")
+        )
+
+
+def test_a_request_that_the_rules_allow_goes_on_and_is_in_the_log_before():
+    world = World()
+
+    answer = world.ask()
+
+    assert answer.status == 200
+    assert [(entry.dec, entry.sel) for entry in world.pen.entries] == [("allow", HERE)]
+    assert world.passed[0][CALLER].decision == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("world", "status"),
+    [
+        (World(decision=NOWHERE), 403),
+        (World(decision=ONLY_THERE), 421),
+        (World(admit=lambda _: Rejected(Reason.UNKNOWN)), 401),
+        (World(admit=lambda _: Rejected(Reason.REVOKED)), 401),
+        (World(admit=lambda _: Rejected(Reason.WRONG_CELL, Cell("jp-tyo"))), 421),
+        (World(broken=True), 503),
+        (World(decision=Decision((), {}, GROUNDS, "stale_table")), 503),
+        (World(decision=Decision((HERE,), {}, Grounds(con="5" * 64))), 503),
+    ],
+)
+def test_of_a_request_that_is_refused_no_body_is_read_and_nothing_goes_on(world, status):
+    answer = world.ask()
+
+    assert (answer.status, world.read, world.passed) == (status, 0, [])
+    assert answer.headers[b"connection"] == b"close"
+
+
+@pytest.mark.parametrize(("decision", "rules"), [(NOWHERE, ("seal-minimum",)), (ONLY_THERE, ("jurisdiction-allowed",))])
+def test_a_denial_of_a_known_caller_is_in_the_log_with_its_rules(decision, rules):
+    world = World(decision=decision)
+
+    world.ask(method="GET", path="/v1/videos/video_1")
+
+    assert [(entry.dec, entry.rules) for entry in world.pen.entries] == [("deny", rules)]
+
+
+def test_a_key_of_another_cell_leaves_a_denial_without_a_tenant():
+    world = World(admit=lambda _: Rejected(Reason.WRONG_CELL, Cell("jp-tyo")))
+
+    world.ask()
+
+    assert [(entry.ten, entry.sub, entry.rules) for entry in world.pen.entries] == [
+        ("t-0000000000000000", "JP", ("unknown_tenant",))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/v1/videos", lambda body: body["error"]["code"]),
+        ("/api/v1/services/aigc/video-generation/video-synthesis", lambda body: body["code"]),
+        ("/v1/jobs", lambda body: body["title"]),
+    ],
+)
+def test_a_refusal_has_the_shape_of_the_callers_dialect(path, shape):
+    assert shape(World(decision=NOWHERE).ask(path=path).body)
+
+
+@pytest.mark.parametrize("key", ["", "k", "Basic abc", "Bearer ", "bearer"])
+def test_without_a_key_there_is_no_decision(key):
+    world = World()
+
+    assert (world.ask(key=key).status, world.pen.entries) == (401, [])
+
+
+@pytest.mark.parametrize(
+    "headers", [{"x_equerry_data_class": "secret"}, {"x_equerry_subject_region": "the moon"}], ids=str
+)
+def test_a_header_that_says_nonsense_is_refused_before_anything_is_decided(headers):
+    world = World()
+
+    assert (world.ask(**headers).status, world.read, world.pen.entries) == (400, 0, [])
+
+
+def test_two_keys_in_one_request_are_no_key():
+    world = World()
+
+    assert world.ask(Authorization="Bearer other").status == 401
+
+
+def test_a_request_that_became_no_job_ends_in_the_log():
+    world = World(job=False)
+
+    world.ask()
+
+    ended = world.pen.entries[1]
+    assert isinstance(ended, Execution)
+    assert (ended.req, ended.out_bytes) == (world.pen.entries[0].req, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/videos"), ("POST", "/v1/jobs/1/cancel"), ("DELETE", "/v1/videos/1")]
+)
+def test_looking_after_jobs_needs_a_permission_and_leaves_no_entry(method, path):
+    world = World()
+
+    assert (world.ask(method=method, path=path).status, world.pen.entries) == (200, [])
+
+
+def test_a_request_without_a_key_passes_only_where_something_else_vouches_for_it():
+    world = World()
+
+    assert world.ask(method="GET", path="/healthz", key="").status == 200
+    assert CALLER not in world.passed[0]
+
+
+def test_decisions_hold_only_what_the_schema_allows():
+    world = World()
+    world.ask(x_equerry_data_class="public", x_equerry_subject_region="JP")
+
+    assert isinstance(world.pen.entries[0], Decided)
+    assert (world.pen.entries[0].cls, world.pen.entries[0].sub) == ("public", "JP")
