@@ -213,7 +213,7 @@ def test_a_key_opens_what_its_tenant_may_do(books, tenant):
     made = books.add_key(tenant.id, "farm", Wish(), NOW)
 
     assert ask(books, made.text.text) == Admitted(
-        tenant=tenant.id, key=made.key.id, sla="standard", constraints=CEILING, con=CEILING.digest
+        tenant=tenant.id, key=made.key.id, sla="standard", wish=Wish(), constraints=CEILING, con=CEILING.digest
     )
 
 
