@@ -23,6 +23,7 @@ import httpcore
 
 from serving.errors import BadMedia
 from serving.media.guard import IP, Address, Reach, literal, next_address, read_address, vet
+from serving.media.patience import Patience
 
 Resolve = Callable[[str, int], Awaitable[Sequence[IP]]]  # host, port -> addresses; none for a name that is not known
 
@@ -35,24 +36,6 @@ _FAULTS: Final = (
     TimeoutError,
     OSError,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How much one fetch may cost."""
-
-    bytes: int = 100 << 20
-    """Size of a body, declared or received."""
-    whole: float = 60.0
-    """Seconds for all of it, redirects included."""
-    connect: float = 5.0
-    """Seconds for one connection, each address of a host tried in turn."""
-    read: float = 10.0
-    """Seconds without a byte."""
-    redirects: int = 3
-    """Redirects that are followed."""
-    at_once: int = 2
-    """Fetches of one tenant at the same time; further ones wait, so that slow hosts of one hold up nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
