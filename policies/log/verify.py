@@ -90,7 +90,7 @@ class _Known:
 
 
 def verify(path: Path, trust: Trust, options: Options | None = None) -> Report:
-    """What holds and what does not in a folder or zip. Raises Refused when it holds no log, or `since` is no head of it."""
+    """What holds in a folder or zip and what does not. Raises Refused when that is no log, or `since` no head of it."""
     options = options or Options()
     report, log = Report(), Log(open_source(path))
     note = log.head()

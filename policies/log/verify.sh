@@ -8,24 +8,25 @@
 # 2. every document has the name of its hash 5. enough witnesses cosigned it
 # 3. the entries give the root of the head   6. nothing else lies here
 # Exit code 0: all holds. 1: something does not, and it is said what. 2: something is missing to check with.
-set -eu
+set -euf
 LC_ALL=C; export LC_ALL
+trust=${1:-}
+case $trust in ''|/*) ;; *) trust="$(pwd)/$trust" ;; esac
 cd "$(dirname "$0")" 2>/dev/null || exit 2
-here=$(pwd)
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' HUP INT TERM
 
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*"; exit 1; }
-for tool in openssl sha256sum base64 od awk sed sort find xargs cut; do
+for tool in openssl sha256sum base64 od awk sed sort find xargs cut tr cmp; do
     command -v "$tool" >/dev/null || { say "This needs $tool, which is not here."; exit 2; }
 done
 
-# Hexadecimal digits on standard input become bytes on standard output. One printf for all of them.
-bytes() { tr -d '\n' | sed 's/../\\0x&/g' | octal; }
-octal() { awk 'BEGIN { for (i = 0; i < 256; i++) o[sprintf("%02x", i)] = sprintf("\\%03o", i) }
-    { n = split($0, part, "\\\\0x"); s = ""; for (i = 2; i <= n; i++) s = s o[part[i]]; print s }' | { read -r line; printf "$line"; }; }
+# Hexadecimal digits on standard input become bytes on standard output.
+escapes='BEGIN { for (i = 0; i < 256; i++) o[sprintf("%02x", i)] = sprintf("\\%03o", i) }'
+bytes() { awk "$escapes"'{ s = ""; for (k = 1; k < length($1); k += 2) s = s o[substr($1, k, 2)]; print s }' |
+    { read -r line; printf "$line"; }; }
 hex() { od -An -v -tx1 | tr -d ' \n'; }
 
 # 1. Files.
@@ -50,7 +51,7 @@ size=$(sed -n 2p checkpoint)
 case $size in ''|*[!0-9]*) fail "the checkpoint has no size." ;; esac
 root=$(sed -n 3p checkpoint | base64 -d | hex)
 mkdir "$work/leaf"
-sed -n 's/.* [ *]\{0,1\}\(tile\/entries\/.*\)/\1/p' SHA256SUMS > "$work/names"
+sed -n 's/^[0-9a-f]* [ *]\(tile\/entries\/.*\)$/\1/p' SHA256SUMS > "$work/names"
 # Of a bundle's files, the widest is the one that counts; the number in its path puts it in order.
 awk '{ p = $0; w = 256; if (match(p, /\.p\/[0-9]+$/)) { w = substr(p, RSTART + 3) + 0; p = substr(p, 1, RSTART - 1) }
     n = p; sub(/^tile\/entries\//, "", n); gsub(/[x\/]/, "", n)
@@ -60,7 +61,7 @@ expected=0 index=0
 while read -r n name; do
     [ "$n" = "$expected" ] || fail "bundle $expected of the entries is not here."
     expected=$((expected + 1))
-    od -An -v -tu1 -w1 "$name" > "$work/bytes"
+    od -An -v -tu1 "$name" | tr -s ' ' '\n' | sed '/^$/d' > "$work/bytes"
     # Each entry becomes one line of escapes for printf, behind the 0x00 that marks a leaf.
     awk '{ b = $1 + 0
            if (state == 0) { len = b * 256; state = 1 }
@@ -79,8 +80,7 @@ if [ "$size" = 0 ]; then printf '' | sha256sum | cut -d' ' -f1 > "$work/level"; 
 while [ "$(wc -l < "$work/level")" -gt 1 ]; do
     rm -rf "$work/node"; mkdir "$work/node"
     # Pairs of hashes become escapes behind 0x01; an odd one at the end goes up as it is.
-    awk 'BEGIN { for (i = 0; i < 256; i++) o[sprintf("%02x", i)] = sprintf("\\%03o", i) }
-         { h[NR] = $1 }
+    awk "$escapes"'{ h[NR] = $1 }
          END { for (i = 1; i < NR; i += 2) { s = "\\001"; t = h[i] h[i + 1]
                  for (k = 1; k < 128; k += 2) s = s o[substr(t, k, 2)]; print s } }' "$work/level" > "$work/escaped"
     odd=$(awk '{ last = $1 } END { if (NR % 2) print last }' "$work/level")
@@ -96,8 +96,7 @@ done
 say "ok  $size entries give the root of the head"
 
 # 4. and 5. Signatures. A line is an em dash, a name and base64(4 bytes of key id || signature).
-trust=${1:-trust.policy}
-case $trust in /*) ;; *) [ "$#" -eq 0 ] || trust="${OLDPWD:-$here}/$trust" ;; esac
+trust=${trust:-trust.policy}
 [ -r "$trust" ] || { say "There is no trust policy $trust."; exit 2; }
 sed -n '1,3p' checkpoint > "$work/body"
 origin=$(sed -n 1p checkpoint)

@@ -216,7 +216,7 @@ def test_a_pruned_log_holds_without_the_entries_that_are_gone(tmp_path):
 def test_a_partial_tile_that_is_left_over_must_begin_the_one_in_its_place(tmp_path):
     lines = cell.written(cell.story(100))
     folder = cell.lay(tmp_path, lines)
-    (folder / "tile/0/000.p").mkdir()
+    (folder / "tile/0/000.p").mkdir(exist_ok=True)
     left = folder / "tile/0/000.p/2"
 
     left.write_bytes(b"".join(map(leaf_hash, lines[:2])))
