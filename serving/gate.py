@@ -28,11 +28,10 @@ from serving.dialects.answers import error_response
 from serving.dialects.caller import CALLER, REQUEST
 from serving.errors import BadField, CellError, Forbidden, Unauthenticated, Unavailable, WrongCell
 
-__all__ = ["JOB", "Gate", "Pen", "Place"]
+__all__ = ["DAY", "Gate", "Pen", "Place"]
 
 log = logging.getLogger(__name__)
 
-JOB: Final = "equerry.job"  # key of the scope; a mutable list that holds the id of the job that this request made
 DAY: Final = 86_400_000  # milliseconds
 MOST_HEADER: Final = 512  # letters that are read of a header
 NOBODY: Final = "t-0000000000000000"  # stands in the log for a caller whom this cell does not know
@@ -80,15 +79,17 @@ class Gate:
         now: Callable[[], int],
         new_id: Callable[[], str],
         keep: Callable[[Constraints], Awaitable[None]],
+        made: Callable[[str], Awaitable[bool]],
         home: str = "personal",
         free: Callable[[Scope], bool] = lambda _: False,
     ) -> None:
         """`admit` opens the text of a key; `tables` gives the newest tables; `now` is milliseconds since 1970; `new_id`
-        draws 32 hexadecimal digits; `keep` puts constraints where a replay finds them; `home` is the class of data of
+        draws 32 hexadecimal digits; `keep` puts constraints where a replay finds them; `made` says
+        whether there is a job of this id; `home` is the class of data of
         a request that names none; `free` says which requests need no key, since something else vouches for them: a
         signed link, a probe."""
         self.app, self.place, self.admit, self.tables, self.pen = app, place, admit, tables, pen
-        self.now, self.new_id, self.keep, self.home, self.free = now, new_id, keep, home, free
+        self.now, self.new_id, self.keep, self.made, self.home, self.free = now, new_id, keep, made, home, free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers or passes on one connection."""
@@ -108,13 +109,10 @@ class Gate:
         scope[CALLER] = caller
         if not caller.decision:
             return await self.app(scope, receive, send)
-        made: list[str] = []
-        scope[JOB] = made
         try:
             await self.app(scope, receive, send)
         finally:
-            if caller.decision not in made:
-                await self._nothing_came_of_it(caller)
+            await self._close(caller)
         return None
 
     async def _enter(self, scope: Scope, request: str) -> Caller:
@@ -190,8 +188,13 @@ class Gate:
         rules = ", ".join(sorted(decision.verdict(self.place.region).rules))
         return Forbidden(f"The rules do not let this request run here ({rules}). Ask the operator, who can explain it.")
 
-    async def _nothing_came_of_it(self, caller: Caller) -> None:
+    async def _close(self, caller: Caller) -> None:
         """Ends in the log what was decided and became no job: a body that could not be read, a repeat of an old job."""
+        try:
+            if await self.made(caller.decision):
+                return
+        except CellError:
+            return  # nobody knows now; the auditor sees a decision without an end, until it has one
         entry = Execution(
             ten=caller.tenant,
             req=f"r-{caller.decision}",

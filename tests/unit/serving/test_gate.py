@@ -17,7 +17,7 @@ from policies.tables import Place as Where
 from policies.tenants.admission import Admitted, Reason, Rejected
 from policies.tenants.cell import Cell
 from serving.dialects.caller import CALLER
-from serving.gate import JOB, Gate, Place
+from serving.gate import Gate, Place
 
 HERE, ELSEWHERE = "own/eu-par-1", "own/jp-tyo-1"
 DEMANDS = Constraints(
@@ -72,17 +72,20 @@ class World:
             now=lambda: 1_795_000_000_000,
             new_id=lambda: REQUEST,
             keep=self.keep,
+            made=self.made,
             free=lambda scope: scope["path"] == "/healthz",
         )
 
     async def keep(self, constraints):
         assert constraints == DEMANDS
 
+    async def made(self, job):
+        assert job == REQUEST
+        return self.job
+
     async def inner(self, scope, receive, send):
         self.passed.append(scope)
         await receive()
-        if self.job and JOB in scope:
-            scope[JOB].append(scope[CALLER].decision)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
