@@ -7,6 +7,7 @@ rounded itself, so what a client adds up is what the client pays. A book is date
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -92,9 +93,9 @@ class PriceBook(_Document):
             ("rate", [f"{rate.currency} {rate.resolution} {rate.mode}" for rate in self.rates]),
             ("promotion", [promotion.id for promotion in self.promotions]),
         ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"{what} {twice[0]} occurs twice")
+            name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+            if times > 1:
+                raise ValueError(f"{what} {name} occurs twice")
         return self
 
     def canonical(self) -> bytes:
