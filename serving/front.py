@@ -1,0 +1,334 @@
+"""The front desk of a cell: takes wishes, settles what they leave open, makes them jobs, and hands out films.
+
+Everything that can be refused is refused before the job is durable: media that cannot be read, lengths that cannot be
+made, a queue that is full. What is accepted is never lost, since the store is asked before the caller is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, TypeVar
+
+from model.clip import Mode, Size
+from model.make import named
+from serving.desk import Caller, Content, Page, Standing, Upload
+from serving.dialects.names import NAMES
+from serving.dialects.sizes import following
+from serving.errors import BadField, Broken, Expired, Limited, NotPossible, NotReady, UnknownJob
+from serving.jobs.job import Draft, Job, JobId, State, TenantId
+from serving.jobs.store import Store
+from serving.jobs.watch import watch
+from serving.media.fragments import fragmented
+from serving.media.links import Links
+from serving.media.store import Key, Objects, Stored
+from serving.order import Order, Piece
+from serving.studio.pictures import MIMES
+from serving.wish import Given, Role, Wish, fingerprint
+
+__all__ = ["Front", "Ingest", "Limits", "Taken"]
+
+Result = TypeVar("Result")
+FIRST: Final = Size(1280, 720)  # of a film that nothing gives a size
+MOST_SECONDS: Final = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A piece of media that is in the cell's store and can be read."""
+
+    piece: Piece
+    size: Size
+    seconds: float | None  # of a film
+
+
+class Ingest(Protocol):
+    """Takes media in."""
+
+    async def take(self, tenant: str, given: Given) -> Taken:
+        """Fetch, check and keep one piece. Raises BadMedia, BadField or TooLarge under the caller's own field."""
+
+    async def upload(self, tenant: str, name: str, body: AsyncIterator[bytes]) -> Upload:
+        """Keep a file for later. Raises TooLarge."""
+
+    async def keep(self, tenant: str, key: str, body: AsyncIterator[bytes]) -> Upload:
+        """Keep a file under a key that was granted. Raises TooLarge, Conflict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a cell takes on."""
+
+    queue: int = 1_000  # jobs of all tenants that wait
+    queue_per_tenant: int = 100
+    retry_window_ms: int = 600_000  # in which a retry finds its first attempt
+    session_window_ms: int = 10_000  # the same for clients that do not count their attempts
+    link_s: int = 24 * 3600  # life of a film's address
+
+
+class Front:
+    """See `serving.desk.Desk`."""
+
+    def __init__(
+        self,
+        store: Store,
+        objects: Objects,
+        ingest: Ingest,
+        links: Links,
+        *,
+        origin: Callable[[str], str],
+        jurisdiction: str,
+        model_digest: str,
+        policy_digest: Callable[[], str],
+        chunk_ms: Callable[[], float],
+        chunks_per_second: int,
+        studios: Callable[[], int],
+        draw_seed: Callable[[], int],
+        limits: Limits | None = None,
+    ) -> None:
+        """`origin` makes a path an address of this cell; `chunk_ms` is how long a chunk takes an engine just now;
+        `studios` is how many jobs are worked on at once."""
+        self.store, self.objects, self.ingest, self.links = store, objects, ingest, links
+        self.origin, self.jurisdiction, self.model_digest = origin, jurisdiction, model_digest
+        self.policy_digest, self.chunk_ms, self.chunks_per_second = policy_digest, chunk_ms, chunks_per_second
+        self.studios, self.draw_seed, self.limits = studios, draw_seed, limits or Limits()
+
+    async def submit(self, caller: Caller, wish: Wish) -> Standing:
+        """See Desk."""
+        if caller.demands is None or not caller.decision:
+            raise Broken("A wish came past the gate.")
+        await self._admit(caller)
+        _check(wish)
+        taken = [await self._take(caller, given) for given in wish.given]
+        settled = self._settle(wish, taken)
+        order = Order(
+            wish=settled,
+            pieces=tuple(each.piece for each in taken),
+            data_class=caller.data_class,
+            subject=caller.subject,
+            demands=caller.demands,
+            key=caller.key,
+        )
+        receipt = await self._off(self.store.submit, self._draft(caller, wish, settled, order))
+        return await self._standing(receipt.job)
+
+    def _draft(self, caller: Caller, wish: Wish, settled: Wish, order: Order) -> Draft:
+        chunks = self.chunks_per_second * (settled.seconds or 1)
+        window = self.limits.retry_window_ms if wish.retried else 0
+        if not window and wish.session is not None and wish.dialect == "dashscope":
+            window = self.limits.session_window_ms
+        return Draft(
+            id=JobId(caller.decision),
+            tenant=TenantId(caller.tenant),
+            order=order.write(),
+            fingerprint=fingerprint(wish),
+            estimated_ms=max(1, round(chunks * self.chunk_ms())),
+            chunks=chunks,
+            model=wish.model,
+            jurisdiction=self.jurisdiction,
+            policy_digest=self.policy_digest(),
+            model_digest=self.model_digest,
+            idempotency_key=wish.idempotency_key,
+            session=wish.session if window == self.limits.session_window_ms else None,
+            retry_window_ms=window,
+            webhook=wish.webhook,
+        )
+
+    async def _admit(self, caller: Caller) -> None:
+        backlog = await self._off(self.store.backlog)
+        wait = max(1, round(backlog.work_ms / 1000 / max(1, self.studios())))
+        if backlog.queued >= self.limits.queue:
+            raise Limited("The queue of this cell is full. Come back later.", wait)
+        mine = await self._off(self.store.list, TenantId(caller.tenant), limit=1, states=[State.QUEUED])
+        if mine.total >= self.limits.queue_per_tenant:
+            raise Limited(f"You have {mine.total} jobs waiting. Come back when some are done.", wait)
+
+    async def _take(self, caller: Caller, given: Given) -> Taken:
+        if given.job is None:
+            return await self.ingest.take(caller.tenant, given)
+        source = await self._off(self.store.get, TenantId(caller.tenant), JobId(given.job))
+        if source.state is not State.SUCCEEDED:
+            raise NotPossible("The film to start from is not finished. Wait for it, or choose another one.")
+        made = _result(source)
+        piece = Piece(role=given.role, key=made["key"], sha256=made["sha256"], bytes=made["bytes"])
+        return Taken(piece=piece, size=Size(made["width"], made["height"]), seconds=float(made["seconds"]))
+
+    def _settle(self, wish: Wish, taken: Sequence[Taken]) -> Wish:
+        """The wish with its size, its length and its seed."""
+        size, seconds = wish.size, wish.seconds
+        for each in taken:
+            if each.piece.role in (Role.FIRST_FRAME, Role.SOURCE):
+                size = wish.size or following(each.size, wish.tier)
+            if each.piece.role is Role.SOURCE and each.seconds is not None:
+                seconds = _length(wish, each.seconds)
+        seed = self.draw_seed() if wish.seed is None else wish.seed
+        return replace(
+            wish,
+            size=size or FIRST,
+            seconds=seconds or 4,
+            seed=seed,
+            given=tuple(replace(given, body=None) for given in wish.given),
+        )
+
+    async def get(self, caller: Caller, job: JobId) -> Standing:
+        """See Desk."""
+        return await self._standing(await self._off(self.store.get, TenantId(caller.tenant), job))
+
+    async def list(
+        self,
+        caller: Caller,
+        *,
+        after: JobId | None = None,
+        limit: int = 20,
+        newest_first: bool = True,
+        states: Sequence[str] = (),
+        offset: int = 0,
+        since: int | None = None,
+        until: int | None = None,
+        model: str | None = None,
+    ) -> Page:
+        """See Desk."""
+        found = await self._off(
+            self.store.list,
+            TenantId(caller.tenant),
+            after=after,
+            limit=limit,
+            newest_first=newest_first,
+            states=[State(state) for state in states],
+            offset=offset,
+            since=since,
+            until=until,
+            model=model,
+        )
+        standings = [await self._standing(job) for job in found.jobs]
+        return Page(jobs=tuple(standings), more=found.more, total=found.total)
+
+    async def cancel(self, caller: Caller, job: JobId, *, only_queued: bool = False) -> Standing:
+        """See Desk."""
+        ended = await self._off(self.store.cancel, TenantId(caller.tenant), job, only_queued=only_queued)
+        return await self._standing(ended)
+
+    async def delete(self, caller: Caller, job: JobId) -> None:
+        """See Desk."""
+        await self._off(self.store.delete, TenantId(caller.tenant), job)
+
+    async def watch(self, caller: Caller, job: JobId) -> AsyncIterator[Standing]:
+        """See Desk."""
+        await self._off(self.store.get, TenantId(caller.tenant), job)
+        return self._changes(TenantId(caller.tenant), job)
+
+    async def _changes(self, tenant: TenantId, job: JobId) -> AsyncIterator[Standing]:
+        async for seen in watch(self.store, tenant, job):
+            yield await self._standing(seen)
+
+    async def content(self, caller: Caller, job: JobId, variant: str = "video") -> Content:
+        """See Desk."""
+        return _content(await self._off(self.store.get, TenantId(caller.tenant), job), variant)
+
+    async def linked(self, tenant: str, job: JobId) -> Content:
+        """The film behind a link whose signature was found right. Raises UnknownJob, Expired."""
+        return _content(await self._off(self.store.get, TenantId(tenant), job), "video")
+
+    async def read(self, content: Content, start: int, end: int) -> AsyncIterator[bytes]:
+        """See Desk."""
+        async for part in self.objects.read(Key(content.key), start, end):
+            yield part
+
+    async def upload(self, caller: Caller, name: str, body: AsyncIterator[bytes]) -> Upload:
+        """See Desk."""
+        return await self.ingest.upload(caller.tenant, name, body)
+
+    async def keep(self, caller: Caller, key: str, body: AsyncIterator[bytes]) -> Upload:
+        """See Desk."""
+        return await self.ingest.keep(caller.tenant, key, body)
+
+    async def models(self, caller: Caller) -> Sequence[str]:  # noqa: ARG002 - every key may ask for all of them
+        """See Desk."""
+        return tuple(NAMES)
+
+    async def preview(self, caller: Caller, job: JobId) -> AsyncIterator[bytes]:
+        """See Desk. What is not finished is not marked yet, and nothing leaves without its marks."""
+        content = await self.content(caller, job)
+        whole = b"".join([part async for part in self.read(content, 0, content.bytes)])
+        return _once(await asyncio.to_thread(fragmented, whole))
+
+    async def made(self, job: str) -> bool:
+        """Whether there is a job of this id, whoever's."""
+        try:
+            await self._off(self.store.look, JobId(job))
+        except UnknownJob:
+            return False
+        return True
+
+    async def _standing(self, job: Job) -> Standing:
+        wish = Order.read(job.order).wish if job.order not in ("", "{}") else _forgotten(job)
+        place = eta = None
+        if not job.terminal:
+            left = job.estimated_ms * (job.chunks - job.chunks_done) // max(1, job.chunks)
+            eta = left
+        if job.state is State.QUEUED:
+            ahead = await self._off(self.store.ahead, job.tenant, job.id)
+            if ahead is not None:
+                place, eta = ahead.jobs, ahead.work_ms // max(1, self.studios()) + job.estimated_ms
+        return Standing(job=job, wish=wish, place=place, eta_ms=eta, url=self._url(job))
+
+    def _url(self, job: Job) -> str | None:
+        if job.state is not State.SUCCEEDED or job.finished is None:
+            return None
+        expires = job.finished // 1000 + self.limits.link_s
+        return self.origin(self.links.sign(f"/content/{job.id}/film.mp4", tenant=job.tenant, expires=expires))
+
+    async def _off(self, call: Callable[..., Result], *given: object, **named_: object) -> Result:
+        return await asyncio.to_thread(call, *given, **named_)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _check(wish: Wish) -> None:
+    """What the model would refuse later, refused now."""
+    references = sum(given.role is Role.REFERENCE for given in wish.given)
+    for number in named(wish.said or wish.prompt):
+        if not 1 <= number <= references:
+            raise BadField(
+                "prompt", f"The prompt names [{number}], and {references} references were given. Give one for each."
+            )
+
+
+def _length(wish: Wish, given: float) -> int:
+    """Seconds of a film that starts from another."""
+    if wish.mode is Mode.EDIT:
+        return min(MOST_SECONDS, max(1, round(given)))
+    seconds = round(given) + wish.more if wish.more is not None else wish.seconds
+    if seconds is None or not given < seconds <= MOST_SECONDS:
+        raise BadField(
+            "seconds", f"The film lasts {given:.1f} s already. Ask for a length above that, up to {MOST_SECONDS} s."
+        )
+    return seconds
+
+
+def _result(job: Job) -> dict[str, Any]:
+    if job.state is State.EXPIRED or job.result is None:
+        raise Expired("The film is kept no longer. Ask for it again.")
+    found: dict[str, Any] = json.loads(job.result)
+    return found
+
+
+def _content(job: Job, variant: str) -> Content:
+    if job.state is State.EXPIRED:
+        raise Expired("The film is kept no longer. Ask for it again.")
+    if job.state is not State.SUCCEEDED:
+        raise NotReady("The film is not there yet. Wait until the job has succeeded.")
+    if variant not in MIMES:
+        raise BadField("variant", f"variant is one of {', '.join(MIMES)}.")
+    kept = _result(job)["files"][variant]
+    stored = Stored(key=Key(kept["key"]), bytes=kept["bytes"], sha256=kept["sha256"])
+    return Content(key=stored.key, bytes=stored.bytes, sha256=stored.sha256, mime=MIMES[variant])
+
+
+def _forgotten(job: Job) -> Wish:
+    """Of a job whose order was forgotten with its film."""
+    return Wish(dialect="", model=job.model, mode=Mode.T2V, prompt="", size=None, seconds=None, seed=None)
