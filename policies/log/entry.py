@@ -80,7 +80,7 @@ class Where:
     jur: str  # jurisdiction
     cc: str  # country
     prov: str  # provider
-    own: str  # jurisdiction of the ultimate owner
+    own: str | None = None  # jurisdiction of the ultimate owner, when it is confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
