@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
@@ -430,6 +431,11 @@ class CellSettings(BaseSettings):
         """The objects' store as `serving.media.store.open_objects` takes it."""
         own = self.objects.url == "folder"
         return f"file://{(self.folders.state / 'objects').absolute()}" if own else self.objects.url
+
+    @property
+    def webhook_reach(self) -> Reach:
+        """Where webhooks may go."""
+        return replace(self.media.reach(""), hosts=self.webhooks.hosts)
 
     def sections(self) -> Mapping[str, Section]:
         """The sections by name, in the order of the file."""
