@@ -8,7 +8,7 @@ states every condition itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +73,19 @@ class Cedar:
         try:
             return World(_engine().Entities.from_json_str(json.dumps(entities), self.schema), self.schema)
         except ValueError as error:
-            raise Malformed(f"The schema does not allow these facts: {error}") from None
+            where = ", ".join(self._misfits(entities)) or "these facts"
+            raise Malformed(
+                f"The schema does not allow {where}: {error}. "
+                "An attribute is missing, misspelt or of another type; every attribute of the schema must be there."
+            ) from None
+
+    def _misfits(self, entities: Sequence[Entity]) -> Iterator[str]:
+        """Each entity that does not fit the schema by itself."""
+        for entity in entities:
+            try:
+                _engine().Entities.from_json_str(json.dumps([entity]), self.schema)
+            except ValueError:
+                yield f"{entity['uid']['type']} {entity['uid']['id']}"
 
     def ask(self, world: World, tenant: str, regions: Sequence[str], asked: Asked) -> list[Verdict]:
         """The answers for one tenant, by the digest of its demands, and each region, by its id."""

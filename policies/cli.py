@@ -235,7 +235,9 @@ def keygen(
     as_json: AsJson = False,
 ) -> None:
     """Make a signing key, and a trust file that says what it may sign and until when."""
-    from policies.keys import make, trust_line
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from policies.keys import save, trust_line
     from policies.shelf import write
     from policies.signatures import key_id
 
@@ -243,8 +245,10 @@ def keygen(
     kinds = _kinds(signs or ["overlay"])
     if trust.exists():
         raise Refused(f"{trust} exists. Name another file, and copy the key from it into the one you have.")
-    private = make(key)
-    write(trust, trust_line(private, name, kinds, last))
+    private = Ed25519PrivateKey.generate()
+    public = trust_line(private, name, kinds, last)
+    save(key, private)
+    write(trust, public)
     told = {"key": key_id(private.public_key()), "private": str(key), "trust": str(trust), "until": last.isoformat()}
     if as_json:
         _print_json(told)

@@ -16,12 +16,11 @@ from policies.errors import Malformed, Refused
 from policies.shelf import read
 from policies.signatures import Kind, Trust
 
-__all__ = ["load", "make", "trust_line"]
+__all__ = ["load", "save", "trust_line"]
 
 
-def make(path: Path) -> Ed25519PrivateKey:
-    """A new key in a new file of mode 0600 (PKCS#8 in PEM, which openssl reads). Raises Refused if the file exists."""
-    key = Ed25519PrivateKey.generate()
+def save(path: Path, key: Ed25519PrivateKey) -> None:
+    """Puts a key in a new file of mode 0600 (PKCS#8 in PEM, which openssl reads). Raises Refused if the file exists."""
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -30,7 +29,6 @@ def make(path: Path) -> Ed25519PrivateKey:
         raise Refused(f"{path} exists, and a key is never written over. Name another file.") from None
     except OSError as error:
         raise Refused(f"{path} cannot be written: {error.strerror}.") from None
-    return key
 
 
 def load(path: Path) -> Ed25519PrivateKey:

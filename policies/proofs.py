@@ -68,8 +68,7 @@ UNSETTLED: Final = ("Z3 found neither a proof nor a counterexample in time",)
 
 def _example(symbols: Symbols, wanted: Formula) -> tuple[str, ...]:
     """A world in which this is so, one that could be met in practice if there is such; empty when there is none."""
-    anything = _world(symbols, wanted)
-    return (_world(symbols, wanted, *_plausible(symbols)) or anything) if anything else ()
+    return _world(symbols, wanted, *_plausible(symbols)) or _world(symbols, wanted)
 
 
 def _world(symbols: Symbols, *wanted: Formula) -> tuple[str, ...]:

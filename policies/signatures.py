@@ -97,7 +97,7 @@ class Trust(_Document):
             )
         if signature.kind is not kind:
             raise Untrusted(
-                f"This signature is over a {signature.kind}, not over a {kind}; take the one beside the file."
+                f"This is a signature over {signature.kind}, not over {kind}; take the one that lies beside the file."
             )
         key = self._find(signature, kind, day)
         try:
@@ -114,7 +114,7 @@ class Trust(_Document):
             if key_id(key.load()) == signature.key:
                 if kind not in key.signs:
                     raise Untrusted(
-                        f"The key {key.name} is trusted, but not for a {kind}; the trust file says for what."
+                        f"The key {key.name} is trusted, but not to sign this kind: {kind}. See the trust file."
                     )
                 if day > days(key.until):
                     raise Untrusted(f"The key {key.name} is trusted until {key.until} only; sign with a newer key.")
