@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import count
 from typing import Final
 
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
@@ -113,10 +114,16 @@ class SqlCounter:
         return found
 
     def delete(self, tenant: TenantId, job: JobId) -> Job:
+        who = {"tenant": tenant, "id": job}
+        tries = count()
+
         def work(run: Run) -> Row | None:
-            row = one(run("delete", tenant=tenant, id=job))
+            again = next(tries) > 0
+            row = one(run("delete", **who))
             if row is not None:
                 run("delete_artefacts", id=job)
+            elif again:  # an earlier try has done it, and its answer was lost
+                row = one(run("deleted", **who))
             return row
 
         row = self._db.write(work)

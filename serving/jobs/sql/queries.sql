@@ -110,6 +110,9 @@ UPDATE jobs SET
 WHERE tenant = :tenant AND id = :id AND deleted IS NULL
 RETURNING {columns}
 
+-- :name deleted
+SELECT {columns} FROM jobs WHERE tenant = :tenant AND id = :id AND deleted IS NOT NULL
+
 -- :name delete_artefacts
 UPDATE artefacts SET expires = now_ms() WHERE job = :id AND expires > now_ms()
 

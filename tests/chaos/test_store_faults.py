@@ -1,0 +1,378 @@
+"""Everything that can go wrong around the job store, done to it on purpose; afterwards every promise is checked."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from serving.errors import Unavailable
+from serving.jobs.job import Draft, JobId, State, new_id
+from serving.jobs.records import Artefact
+from serving.jobs.sql.store import SqlStore, open_store
+from tests.chaos.studio import CHUNKS, TENANT, rules
+from tests.postgres import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_MS = 1500
+PATIENCE_S = 240  # for a whole test on a busy machine
+
+
+class Crew:
+    """Processes of `tests.chaos.studio`."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._number = 0
+        self.studios: list[subprocess.Popen[str]] = []
+        self.heard: list[str] = []  # what ended processes have said
+        self._readers: list[threading.Thread] = []
+
+    def start(self, name: str | None = None, number: int = LEASE_MS) -> subprocess.Popen[str]:
+        """A studio; with the name `submit`, a gateway that makes jobs."""
+        self._number += 1
+        told = [self._address, name or f"studio-{self._number}", str(number)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.studio", *told], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        reader = threading.Thread(target=self._hear, args=(process,), daemon=True)
+        reader.start()
+        self._readers.append(reader)
+        self.studios += [process] if name is None else []
+        return process
+
+    def _hear(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            self.heard += [line.strip() for line in process.stdout if line.endswith("\n")]
+
+    def end(self) -> None:
+        """Kill all that is left."""
+        for process in self.studios:
+            process.kill()
+            process.wait()
+        for reader in self._readers:
+            reader.join(10)
+
+
+@contextmanager
+def crew(address: str, studios: int) -> Iterator[Crew]:
+    """A crew that does not outlive the test."""
+    made = Crew(address)
+    try:
+        for _ in range(studios):
+            made.start()
+        yield made
+    finally:
+        made.end()
+
+
+def submit(store: SqlStore, number: int) -> set[JobId]:
+    made = {new_id(random.randbytes(16)) for _ in range(number)}
+    for job in made:
+        store.submit(
+            Draft(
+                id=job, tenant=TENANT, order="{}", fingerprint=job, estimated_ms=20, chunks=CHUNKS, webhook="https://x/"
+            )
+        )
+    return made
+
+
+def steadily(call: Callable[[], Any]) -> Any:
+    """What a call answers once the store is there again."""
+    while True:
+        try:
+            return call()
+        except Unavailable:
+            time.sleep(0.05)
+
+
+def finish(store: SqlStore, number: int, meanwhile: Callable[[], None]) -> None:
+    """Reap, and let `meanwhile` do its worst, until all jobs have ended."""
+    end = time.monotonic() + PATIENCE_S
+    while len(steadily(lambda: store.board([State.SUCCEEDED], limit=10_000))) < number:
+        assert time.monotonic() < end, steadily(store.backlog)
+        meanwhile()
+        steadily(store.reap)
+        time.sleep(0.1)
+
+
+def check(store: SqlStore, accepted: set[JobId]) -> None:
+    """Every promise: none lost, none billed twice, none finished by a stale fence, every end told once."""
+    jobs = {job.id: job for job in store.board(limit=10_000)}
+    assert accepted <= set(jobs)  # 0 lost
+    assert {job.state for job in jobs.values()} == {State.SUCCEEDED}  # every job terminal
+    usage = store.usage()
+    assert Counter(line.job for line in usage) == Counter(list(jobs))  # each billed exactly once
+    for line in usage:
+        job = jobs[line.job]
+        assert job.result is not None
+        assert line.line == job.result  # by the worker whose film it is
+        assert json.loads(job.result)["fence"] == job.fence  # and that worker held the last lease
+        assert store.artefact(TENANT, json.loads(job.result)["key"]) is not None
+    for job in jobs.values():
+        moves = store.history(TENANT, job.id)
+        fences = [e.fence for e in moves if e.state is State.RUNNING]
+        assert fences == list(range(1, len(fences) + 1))  # no fence was given twice
+        assert [e.state for e in moves].count(State.SUCCEEDED) == 1
+    assert Counter(p.job for p in store.due_parcels(10_000)) == Counter(list(jobs))
+
+
+def harm(crew: Crew, rng: random.Random, stopped: dict[subprocess.Popen[str], float]) -> None:
+    """Kill a studio and start another, or freeze one until its lease is gone."""
+    for process, until in list(stopped.items()):
+        if time.monotonic() > until:
+            del stopped[process]
+            process.send_signal(signal.SIGCONT)
+    victim = rng.choice(crew.studios)
+    match rng.randrange(6):
+        case 0:
+            victim.kill()
+            victim.wait()
+            crew.studios.remove(victim)
+            stopped.pop(victim, None)
+            crew.start()
+        case 1 if victim not in stopped:
+            victim.send_signal(signal.SIGSTOP)
+            stopped[victim] = time.monotonic() + 1.5 * LEASE_MS / 1000
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request, tmp_path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    return request.getfixturevalue("mortal").address()
+
+
+@pytest.fixture
+def store(address) -> Iterator[SqlStore]:
+    opened = open_store(address, rules(LEASE_MS))
+    yield opened
+    opened.close()
+
+
+# Processes that die --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_processes_that_claim_at_once_never_share_a_job(store, address):
+    made = submit(store, 500)
+    with crew(address, 4) as c:
+        finish(store, 500, lambda: None)
+
+    assert Counter(line.split()[0] for line in c.heard) == Counter(list(made))
+
+
+@pytest.mark.slow
+def test_studios_that_are_killed_and_frozen_lose_nothing_and_bill_nothing_twice(store, address):
+    rng, stopped = random.Random(7), {}
+    made = submit(store, 60)
+    with crew(address, 3) as c:
+        finish(store, 60, lambda: harm(c, rng, stopped))
+
+        check(store, made)
+
+
+@pytest.mark.slow
+def test_a_gateway_that_is_killed_has_lost_nothing_that_it_promised(store, address):
+    with crew(address, 1) as c:
+        for _ in range(5):
+            gateway = c.start("submit", 1000)
+            time.sleep(random.uniform(1.0, 3.0))
+            gateway.kill()
+            gateway.wait()
+        c.end()
+
+    promised = {line for line in c.heard if " " not in line}
+    assert promised <= {job.id for job in store.board(limit=10_000)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["restart", "crash"])
+def test_a_database_that_goes_away_takes_nothing_with_it(mortal, how):
+    store = open_store(mortal.address(), rules(LEASE_MS))
+    made, rounds = submit(store, 60), iter(range(1_000_000))
+
+    def harm() -> None:
+        if next(rounds) in (3, 10, 17):
+            mortal.stop("fast") if how == "restart" else mortal.kill()
+            mortal.start()
+
+    with crew(mortal.address(), 2):
+        finish(store, 60, harm)
+        check(store, made)
+    store.close()
+
+
+# Answers that are lost -----------------------------------------------------------------------------------------------
+
+
+def away(dialect: str) -> Exception:
+    """What the driver says when the database is gone or taken."""
+    if dialect == "postgresql":
+        return psycopg.OperationalError("the connection is gone")
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorname = "SQLITE_BUSY"  # type: ignore[misc]  # typeshed has it read-only
+    return error
+
+
+@contextmanager
+def commit_that_is_lost(store: SqlStore, *, after: bool) -> Iterator[None]:
+    """The next commit fails, having happened (`after`) or not."""
+    dialect = store._db._engine.dialect
+    real, lost = dialect.do_commit, []
+
+    def commit(raw: Any) -> None:
+        if lost:
+            return real(raw)
+        lost.append(raw)
+        if after:
+            real(raw)
+        raise away(dialect.name)
+
+    dialect.do_commit = commit  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        dialect.do_commit = real  # type: ignore[method-assign]
+    assert lost
+
+
+def life(store: SqlStore, lose: Callable[[str], Any]) -> dict[str, Any]:
+    """One job's whole life, with every write under `lose`; what is left of it in the end."""
+    draft = Draft(id=new_id(random.randbytes(16)), tenant=TENANT, order="{}", fingerprint="f", estimated_ms=1, chunks=1,
+                  webhook="https://x/", idempotency_key="k")  # fmt: skip
+    with lose("submit"):
+        store.submit(draft)
+    (job,) = store.claim("s")
+    with lose("checkpoint"):
+        store.checkpoint(job.id, 0, job.fence, b"x")
+    with lose("hand_back"):
+        store.hand_back(job.id, job.fence)
+    (job,) = store.claim("s")
+    film = Artefact(key="film", tenant=TENANT, job=job.id, sha256="00", key_id="", expires=0)
+    with lose("note"):
+        store.note(film, job.fence)
+    with lose("complete"):
+        done = store.complete(job.id, job.fence, result="{}", usage="{}", keep_ms=10**9, keys=["film"])
+    left = {
+        "usage": len(store.usage()),
+        "moves": [e.state for e in store.history(TENANT, job.id)],
+        "done": (done.state, done.attempts, done.fence, done.chunks_done),
+        "told": len(store.due_parcels()),
+    }
+    with lose("delete"):
+        gone = store.delete(TENANT, job.id)
+    return {**left, "gone": gone.state}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not-persisted", "persisted"])
+def test_a_commit_whose_answer_is_lost_counts_once(store, after):
+    assert life(store, lambda _: commit_that_is_lost(store, after=after)) == {
+        "usage": 1,
+        "moves": [State.QUEUED, State.RUNNING, State.QUEUED, State.RUNNING, State.SUCCEEDED],
+        "done": (State.SUCCEEDED, 1, 2, 1),
+        "told": 1,
+        "gone": State.EXPIRED,
+    }
+
+
+def test_a_claim_whose_answer_is_lost_is_reaped(store):
+    submit(store, 1)
+    with commit_that_is_lost(store, after=True):
+        assert list(store.claim("s")) == []  # the second try finds nothing
+    time.sleep(LEASE_MS / 1000 + 0.1)
+
+    assert [job.state for job in store.reap()] == [State.QUEUED]
+
+
+def test_a_store_that_stays_away_says_so_and_keeps_the_request_to_itself(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path / 'jobs.db'}", rules(LEASE_MS))
+    with suppress(Unavailable):
+        store.now()
+    other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    other.execute("DROP TABLE usage")
+    other.execute("DROP TABLE job_events")
+    secret = Draft(id=new_id(bytes(16)), tenant=TENANT, order="a secret horse", fingerprint="f", estimated_ms=1)
+
+    with pytest.raises(Unavailable) as refused:
+        store.submit(secret)
+
+    assert "secret" not in str(refused.value)
+    assert refused.value.__suppress_context__
+    other.close()
+    store.close()
+
+
+# Tables that change --------------------------------------------------------------------------------------------------
+
+
+def test_an_old_worker_lives_with_tables_that_have_grown(store, address):
+    _alter(address, "ALTER TABLE jobs ADD COLUMN later TEXT")
+    made = submit(store, 1)
+
+    (job,) = store.claim("s")
+
+    assert {job.id} == made
+    assert store.complete(job.id, job.fence, result="{}", usage="{}", keep_ms=1).state is State.SUCCEEDED
+
+
+def test_a_worker_that_is_too_old_for_the_tables_refuses_to_start(store, address):
+    _alter(address, "UPDATE store_floor SET least = 99")
+
+    with pytest.raises(Unavailable, match="generation 99"):
+        open_store(address)
+
+
+def test_events_cannot_be_changed_or_removed(store, address):
+    submit(store, 1)
+
+    for sql in ("UPDATE job_events SET note = 'x'", "DELETE FROM job_events"):
+        with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError), match="only ever added"):
+            _alter(address, sql)
+
+
+def test_the_database_refuses_moves_that_are_not_legal(store, address):
+    submit(store, 1)
+
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError), match="illegal move"):
+        _alter(address, "UPDATE jobs SET state = 'succeeded'")
+
+
+def _alter(address: str, sql: str) -> None:
+    if address.startswith("sqlite"):
+        raw = sqlite3.connect(address.removeprefix("sqlite:///"))
+        try:
+            raw.execute(sql)
+            raw.commit()
+        finally:
+            raw.close()
+    else:
+        with psycopg.connect(address) as wire:
+            wire.execute(sql)  # type: ignore[arg-type]  # the test's own words
+
+
+def test_a_server_is_migrated_once_by_all_who_start_at_once(mortal: Server):
+    opened: list[SqlStore] = []
+    threads = [threading.Thread(target=lambda: opened.append(open_store(mortal.address()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(opened) == 4
+    for store in opened:
+        store.close()
