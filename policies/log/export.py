@@ -147,7 +147,7 @@ DORA: Final = (
 def to_dora(entries: Iterable[Line], origin: str) -> Iterator[str]:
     """Rows for the register of information (DORA Art. 28(3); ITS 2024/2956): who processed what, where, from when to
     when, and the days on which changes of the catalogue took effect. One row for each region and data class."""
-    used: dict[tuple[str, ...], list[int]] = {}  # first, last, requests
+    used: dict[tuple[Any, ...], list[int]] = {}  # first, last, requests
     changes: list[str] = []
     for line in entries:
         entry = line.entry
@@ -155,7 +155,8 @@ def to_dora(entries: Iterable[Line], origin: str) -> Iterator[str]:
             changes.append(_time(entry["ts"])[:10])
         if entry["t"] == "route.decision" and entry["dec"] == "allow":
             where = entry["where"]
-            key = (where["prov"], where["cc"], where["jur"], where["own"], entry["sel"], entry["pur"], entry["cls"])
+            owner = where.get("own", "")  # left out when it is not confirmed
+            key = (where["prov"], where["cc"], where["jur"], owner, entry["sel"], entry["pur"], entry["cls"])
             seen = used.setdefault(key, [entry["ts"], entry["ts"], 0])
             used[key] = [min(seen[0], entry["ts"]), max(seen[1], entry["ts"]), seen[2] + 1]
     yield _row(("log", *DORA))

@@ -151,7 +151,7 @@ class _Pass:
         self.sequences, self.trail = Sequences(midway=midway), Trail(midway=midway, grace=options.grace)
         self.replays = Replays(log, replay=options.replay, new_list=options.new_list)
         self.reads_grounds = self.replays.wanted
-        self.takes = {
+        self.takes: dict[bytes, Callable[[int, Row], None]] = {
             b"route.decision": self._decision,
             b"route.execution": self._execution,
             b"output.marked": self._marked,
@@ -217,7 +217,7 @@ class _Pass:
                 "It names a schema other than the one that this version ships. Verify with the version that wrote it."
             )
             self.report.add(Finding("schema.unknown", f"entry {index}", words, index))
-        if row[5] is not None and json.loads(row[5])["size"]:
+        if json.loads(row[5] or b"{}").get("size"):  # the head of the log before this one, if there is one
             self.trail.midway = True
 
     def end(self, known: Iterable[_Known]) -> None:

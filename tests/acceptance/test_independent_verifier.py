@@ -45,7 +45,7 @@ def log(tmp_path_factory) -> Path:
 
 
 def by_program(folder: Path, *more: str):
-    command = [sys.executable, "-I", PROGRAM, folder, str(cell.LOG.vkey), *more]
+    command = [sys.executable, "-I", str(PROGRAM), str(folder), str(cell.LOG.vkey), *more]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd="/", env={"PATH": os.environ["PATH"]}
     )

@@ -8,7 +8,7 @@ import re
 import string
 from contextlib import suppress
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

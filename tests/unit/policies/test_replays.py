@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from policies.canonical import encode, sha256
 from policies.constraints import Constraints, DataClass
 from policies.log import entry as entries
 from policies.log.entry import Candidates, Decision
+from policies.log.lint import schema_digest
 from policies.log.trust import parse_trust
 from policies.log.verify import Options, Report, verify
 from policies.policy import Policy
@@ -26,7 +28,7 @@ DAY = cell.START // 86_400_000
 LISTED = "alibaba/eu-central-1"
 
 
-def shipped(name: str) -> object:
+def shipped(name: str) -> Any:
     return json.loads((files("policies") / "data" / name).read_bytes())
 
 
@@ -68,7 +70,7 @@ def world() -> World:
 
 
 def laid(tmp_path: Path, world: World, *story, without: str = "") -> Path:
-    folder = cell.lay(tmp_path / "log", cell.written([entries.ShardOpened(schema=cell.schema_digest()), *story]))
+    folder = cell.lay(tmp_path / "log", cell.written([entries.ShardOpened(schema=schema_digest()), *story]))
     for digest, document in world.documents.items():
         if digest != without:
             path = folder / "objects/sha256" / digest[:2] / digest[2:]
