@@ -76,9 +76,9 @@ class Ingest:
                 stored = await self._objects.put(key(tenant, FOLDER, self._draw(16).hex()), body)
                 kept.append(Taken(each.role, stored, size, seconds))
         except BaseException:
-            for each in kept:
+            for taken in kept:
                 with suppress(Unavailable):  # retention finds it later
-                    await self._objects.delete(each.stored.key)
+                    await self._objects.delete(taken.stored.key)
             raise
         return tuple(kept)
 

@@ -40,9 +40,9 @@ def look(body: bytes, *, film: bool, images: ImageLimits, films: FilmLimits) -> 
 
 def answer(request: dict[str, Any], body: bytes) -> dict[str, Any]:
     """What one request is answered."""
-    limits = {"images": ImageLimits(**request["images"]), "films": FilmLimits(**request["films"])}
+    images, films = ImageLimits(**request["images"]), FilmLimits(**request["films"])
     try:
-        return dict(look(body, film=request["film"], **limits))
+        return dict(look(body, film=request["film"], images=images, films=films))
     except BadMedia as bad:
         return {"bad": str(bad)}
 

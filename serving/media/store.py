@@ -20,7 +20,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NewType
 
@@ -37,6 +37,7 @@ Key = NewType("Key", str)  # TENANT/NAME…; made by `key` alone
 PIECE: Final = 1 << 20  # bytes that a reader holds at once
 WHOLE: Final = 8 << 20  # bytes up to which a body is written in one request
 MOST_LETTERS: Final = 512  # of a key
+RETRY: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}  # a caller waits for the answer
 PARTS: Final = "parts"  # the folder of a tenant in which long bodies grow
 _NAME: Final = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,128}")
 _DRAFT: Final = re.compile(r".+#[0-9]+")  # how obstore names what it is still writing in a folder
@@ -83,7 +84,7 @@ class Objects:
     async def put(self, key: Key, body: bytes) -> Stored:
         """Write an object; return once it is durable. Raises Conflict when the name has other content."""
         stored = Stored(key, len(body), hashlib.sha256(body).hexdigest())
-        with _faults(key):
+        with _faults(key, writing=True):
             try:
                 await obstore.put_async(self._store, key, body, mode="create", use_multipart=False)
             except AlreadyExistsError:
@@ -180,13 +181,13 @@ class Objects:
                 if size > most:
                     raise _too_large(most)
                 digest.update(part)
-                with _faults(draft):
+                with _faults(draft, writing=True):
                     await out.write(part)
         except BaseException:
             with suppress(Broken, Unavailable), _faults(draft):
                 await out.close()  # an upload that nobody ends stays in a bucket, unseen; the draft is deleted
             raise
-        with _faults(draft):
+        with _faults(draft, writing=True):
             await out.close()
         return Stored(draft, size, digest.hexdigest())
 
@@ -222,7 +223,7 @@ def open_objects(url: str, options: Mapping[str, str] | None = None) -> Objects:
         if url.startswith("s3://"):  # without these two, neither put nor copy would refuse a taken name
             given = {"aws_conditional_put": "etag", "aws_copy_if_not_exists": "multipart"} | given
         config: Any = given
-        return Objects(from_url(url, config=config or None, client_options=client or None))
+        return Objects(from_url(url, config=config or None, client_options=client or None, retry_config=RETRY))
     except (BaseError, OSError, ValueError) as fault:
         raise Unavailable(
             f"The objects' store cannot be opened ({_reason(fault)}). Check `objects` in the settings."
@@ -234,13 +235,15 @@ class Gone(Broken):
 
 
 @contextmanager
-def _faults(key: str) -> Iterator[None]:
+def _faults(key: str, *, writing: bool = False) -> Iterator[None]:
     """Turns the store's errors into ours; texts of the store stay out, since they hold requests and answers."""
     try:
         yield
     except AlreadyExistsError:
         raise
     except FileNotFoundError:
+        if writing:
+            raise Unavailable("The bucket or folder of the objects is not there. Make it, or mend `objects`.") from None
         raise Gone(f"The object {key} is not in the store. It may have been deleted by hand; restore it.") from None
     except InvalidPathError:
         raise Broken(f"The object {key} has a name that the store does not take.") from None
