@@ -42,16 +42,18 @@ for turn in itertools.count():
 """
 
 
-def killed(root: Path, run: int, moment: float) -> dict[int, str]:
-    """What a process had acknowledged when it was killed, so many seconds after it opened the log."""
+def killed(root: Path, run: int, rng: random.Random) -> dict[int, str]:
+    """What a process had acknowledged when it was killed: after so many acknowledgements and a moment, both random."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(root), str(run)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"open\n", "the log did not start after the last kill"
-    time.sleep(moment)
+    first = b"".join(process.stdout.readline() for _ in range(rng.randint(0, 200)))
+    time.sleep(rng.uniform(0, 0.02))
     process.send_signal(signal.SIGKILL)
-    lines, _ = process.communicate()
+    rest, _ = process.communicate()
+    lines = first + rest
     assert process.returncode == -signal.SIGKILL
     whole = lines[: lines.rfind(b"\n") + 1].decode().splitlines()
     return {int(index): digest for index, digest in (line.split() for line in whole)}
@@ -73,7 +75,7 @@ def test_fifty_kills_lose_no_acknowledged_entry_and_leave_a_log_that_verifies(tm
     rng = random.Random(20261121)
     acknowledged: dict[int, str] = {}
     for run in range(KILLS):
-        acknowledged.update(killed(tmp_path / "log", run, rng.uniform(0, 0.25)))
+        acknowledged.update(killed(tmp_path / "log", run, rng))
         head, entries = entries_of(tmp_path / "log")
         assert (len(entries), root_of(map(leaf_hash, entries))) == (head.size, head.root)
 
