@@ -1,8 +1,8 @@
 """From the text of a key to what its bearer may ask for. The gate calls this for every request, before it reads a body.
 
 Everything that can be told from the text alone is told first and costs no look-up: no key at all, a slip of the hand,
-a key of another cell. After that, the work is the same whether the id is known or not, and digests are compared in
-constant time. Why a key does not open is told only to a bearer whose secret is right.
+a key of another cell. After that, one look-up, one digest and one comparison in constant time follow, whether the id is
+known or not. Why a key does not open is told only to a bearer whose secret is right.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import typer
 from rich.console import Console
@@ -20,6 +21,8 @@ from policies.tenants.registrar import Minted
 from policies.tenants.tenant import Instant, Tenant
 
 __all__ = ["key", "keys", "minted", "notices", "outcome", "rejected", "tenant", "tenants"]
+
+PIPE_WIDTH: Final = 200  # columns, where there is no terminal to fit
 
 
 def outcome(facts: Mapping[str, object], sentence: str, as_json: bool) -> None:
@@ -167,5 +170,4 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> N
         table.add_column(head, overflow="fold", no_wrap=head in {"tenant", "key"})
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a name is not markup
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 200)
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
