@@ -7,6 +7,7 @@
         BadSize          a size that cannot be made
         BadLength        a number of seconds that cannot be made
         BadRequest       parts of the request that contradict each other
+      Stopped            somebody asked for the end: exit code 75
       Unavailable        trying again later, or installing something, may help: exit code 69
       Broken             our fault, or a damaged installation: exit code 70
         BadWeights       weights that are missing, altered or not ours
@@ -47,6 +48,12 @@ class BadLength(Refused):
 
 class BadRequest(Refused):
     """Parts of a request contradict each other."""
+
+
+class Stopped(EquerryError):
+    """A film was cancelled."""
+
+    exit_code = 75
 
 
 class Unavailable(EquerryError):

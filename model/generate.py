@@ -100,6 +100,22 @@ class Order:
 OnChunk = Callable[[int, Codes], None]  # first chunk's number, and codes of one or more chunks in a row
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One step of decoding that has been done."""
+
+    table: Layout
+    slots: slice  # drawn by it
+    tokens: Tensor  # int64 [B, S] of all that is known so far; it goes on to change
+
+
+def chances(seed: int, table: Layout, start: int) -> np.ndarray:
+    """The uniform number [S] that draws each slot of a window whose chunk 0 is the film's chunk `start`."""
+    picture = table.spec.height * table.spec.width
+    place = np.where(table.kind == Kind.VIDEO, table.index, picture + table.index).astype(np.int64)
+    return uniforms(seed, np.maximum(table.chunk.astype(np.int64) + start, 0), place)
+
+
 class Generator:
     """Decodes films with the plain trunk."""
 
@@ -124,7 +140,7 @@ class Generator:
         bar = c.window - c.overlap
         done = [o.known for o in orders]
         for mode, window in windows(first.prompt.mode, first.chunks, known, c.window, c.overlap, bar):
-            prompts = [_within(o.prompt, mode, window, c.chunk_seconds.denominator) for o in orders]
+            prompts = [within(o.prompt, mode, window, c.chunk_seconds.denominator) for o in orders]
             given = [d[window.start :] if d is not None and window.given else None for d in done]
             start = window.start + window.given
 
@@ -133,10 +149,9 @@ class Generator:
                     on_chunk(base + chunk, codes)
 
             made = self.decode(prompts, window.chunks, given, [o.seed for o in orders], window.start, hear)
-            done = [m if d is None else _joined(d[:start], m[window.given :]) for d, m in zip(done, made, strict=True)]
+            done = [m if d is None else joined(d[:start], m[window.given :]) for d, m in zip(done, made, strict=True)]
         return [d for d in done if d is not None]
 
-    @torch.inference_mode()
     def decode(
         self,
         prompts: Sequence[Prompt],
@@ -147,6 +162,23 @@ class Generator:
         on_chunk: OnChunk | None = None,
     ) -> list[Codes]:
         """Decodes one window of each film. All prompts share one layout; text is padded to the longest."""
+        v = self.model.trunk.vocabulary
+        for step in self.decoding(prompts, chunks, given, seeds, start):
+            number, rest = divmod(step.slots.stop - step.table.first, step.table.spec.chunk_slots)
+            if on_chunk is not None and rest == 0:
+                on_chunk(number - 1, take_codes(step.tokens[:1], step.table, v, slice(number - 1, number))[0])
+        return take_codes(step.tokens[: len(prompts)], step.table, v, slice(0, chunks))
+
+    @torch.inference_mode()
+    def decoding(
+        self,
+        prompts: Sequence[Prompt],
+        chunks: int,
+        given: Sequence[Codes | None],
+        seeds: Sequence[int],
+        start: int,
+    ) -> Iterator[Step]:
+        """The steps of `decode`, each told of when it has been done; what asks for the next decides when that is."""
         model, v = self.model, self.model.trunk.vocabulary
         known = 0 if given[0] is None else given[0].video.shape[0]
         specs = [p.spec(model.config, chunks, given=known) for p in prompts]
@@ -161,18 +193,12 @@ class Generator:
         cache = Cache(model.config.trunk, len(asked), table.slots - 1, model.device, model.trunk.table.weight.dtype)
         first = table.first + known * spec.chunk_slots
         model.trunk(tokens, all_rows[: first - 1], cache)
-        place = np.where(table.kind == Kind.VIDEO, table.index, spec.height * spec.width + table.index).astype(np.int64)
-        chunk = table.chunk.astype(np.int64) + start
-        chance = torch.from_numpy(np.stack([uniforms(s, np.maximum(chunk, 0), place) for s in seeds])).to(model.device)
+        chance = torch.from_numpy(np.stack([chances(s, table, start) for s in seeds])).to(model.device)
         sampling = self.sampling[prompts[0].mode]
         for wave in table.steps():
             for slots in [wave] if self.pace is Pace.WAVES else [slice(s, s + 1) for s in range(wave.start, wave.stop)]:
                 self._step(tokens, table, all_rows, cache, slots, chance, sampling, len(prompts) if guided else None)
-            end = wave.stop - table.first
-            if on_chunk is not None and end % spec.chunk_slots == 0:
-                number = end // spec.chunk_slots - 1
-                on_chunk(number, take_codes(tokens[:1], table, v, slice(number, number + 1))[0])
-        return take_codes(tokens[: len(prompts)], table, v, slice(0, chunks))
+                yield Step(table, slots, tokens)
 
     def _step(
         self,
@@ -207,7 +233,7 @@ class Generator:
                 tokens[guided:, where] = codes + base
 
 
-def _within(prompt: Prompt, mode: Mode, window: Window, per_second: int) -> Prompt:
+def within(prompt: Prompt, mode: Mode, window: Window, per_second: int) -> Prompt:
     """The part of a film's prompt that a window needs."""
     part = slice(window.start, window.start + window.chunks)
     return replace(
@@ -219,7 +245,8 @@ def _within(prompt: Prompt, mode: Mode, window: Window, per_second: int) -> Prom
     )
 
 
-def _joined(a: Codes, b: Codes) -> Codes:
+def joined(a: Codes, b: Codes) -> Codes:
+    """Two stretches of a film, one behind the other."""
     return Codes(torch.cat([a.video, b.video]), torch.cat([a.audio, b.audio]))
 
 

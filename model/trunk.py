@@ -70,18 +70,26 @@ def rows(layout: Layout, vocabulary: Vocabulary) -> Rows:
     return Rows(*map(torch.from_numpy, (gather, kind, place.astype(np.int64), mark.astype(np.int64), clock, slot)))
 
 
+def speeds(head_dim: int) -> tuple[Tensor, Tensor]:
+    """What each of the H/2 pairs turns with, and how fast: axis int64 [H/2] and radians a unit float32 [H/2].
+
+    Half of the pairs turn with t, a quarter each with y and x.
+    """
+    pairs = head_dim // 2
+    axis, speed = [], []
+    for number, count, base in ((0, pairs // 2, 2_000.0), (1, pairs // 4, 64.0), (2, pairs // 4, 64.0)):
+        axis.append(torch.full((count,), number))
+        speed.append(base ** (-torch.arange(count, dtype=torch.float32) / count))
+    return torch.cat(axis), torch.cat(speed)
+
+
 def rope(clock: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [R, H/2] of three-axis rotary positions: half of the pairs turn with t, a quarter each with y
-    and x.
+    """Cosines and sines [R, H/2] of three-axis rotary positions.
 
     Source: Su et al., "RoFormer", 2021; several axes as in Qwen2-VL, 2024.
     """
-    pairs = head_dim // 2
-    angles = []
-    for axis, count, base in ((0, pairs // 2, 2_000.0), (1, pairs // 4, 64.0), (2, pairs // 4, 64.0)):
-        speed = base ** (-torch.arange(count, dtype=torch.float32) / count)
-        angles.append(clock[:, axis, None].cpu() * speed)
-    turned = torch.cat(angles, 1)
+    axis, speed = speeds(head_dim)
+    turned = clock.cpu()[:, axis] * speed
     return turned.cos().to(clock.device), turned.sin().to(clock.device)
 
 
