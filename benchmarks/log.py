@@ -113,7 +113,7 @@ def measure(folder: Path | None, count: int) -> dict[str, object]:
     rows, sizes, verified = [], (1, 64, 256, 1024), []
     for size in sizes:
         ours, plain, waits = [], [], []
-        share = entries[: max(size, min(count, 400 * size))]
+        share = entries[: min(count, 200 * size)]
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory(dir=folder) as home:
                 plain.append(yardstick_rate(Path(home, "plain"), share, size)[0])
