@@ -39,10 +39,10 @@ class Trail:
         self._unmarked: set[bytes] = set()  # of those: without output so far
         self._begin = self._now = 0
 
-    def at(self, ts: int) -> None:
-        """The time of an entry, in order."""
-        self._begin = self._begin or ts
-        self._now = max(self._now, ts)
+    def at(self, first: int, last: int) -> None:
+        """The first and the greatest time of the entries that come next."""
+        self._begin = self._begin or first
+        self._now = max(self._now, last)
 
     def decided(self, index: int, ts: int, request: bytes, verdict: bytes, region: bytes | None) -> Finding | None:
         """A decision."""
@@ -57,7 +57,7 @@ class Trail:
 
     def executed(self, index: int, ts: int, request: bytes, verdict: bytes, region: bytes, out: int) -> Finding | None:
         """The end of a request on a worker. There may be several, when a worker dies and another goes on."""
-        if (state := self._find(request)) is None:
+        if (state := self._find(request, index, ts)) is None:
             return self._unknown("execution", index, ts, request, region, out)
         state.ended, state.output = True, state.output or out > 0
         state.region = state.region or region  # of a request whose decision lies elsewhere, nothing was known
@@ -72,7 +72,7 @@ class Trail:
 
     def marked(self, index: int, ts: int, request: bytes) -> Finding | None:
         """A film was marked."""
-        if (state := self._find(request)) is None:
+        if (state := self._find(request, index, ts)) is None:
             return self._unknown("marking", index, ts, request, b"", 0)
         state.marked = True
         self._settle(request, state)
@@ -92,14 +92,14 @@ class Trail:
                     "marking.missing", state.index, "The request has output, and no entry says it was marked."
                 )
 
-    def _find(self, request: bytes) -> _Open | None:
+    def _find(self, request: bytes, index: int, ts: int) -> _Open | None:
         """The state of a request that was allowed; one that was complete is open again."""
         if state := self._open.get(request):
             return state
         region = self._done.get(request)
         if not region:
             return None
-        return _Open(0, self._now, region, ended=True, marked=request not in self._unmarked)
+        return _Open(index, ts, region, ended=True, marked=request not in self._unmarked)
 
     def _settle(self, request: bytes, state: _Open) -> None:
         if state.ended and (state.marked or not state.output):

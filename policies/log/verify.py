@@ -172,13 +172,16 @@ class _Pass:
             self.leaves[chunk.n] = chunk.leaves
         if not chunk.rows and (chunk.n + 1) * WIDTH <= self.log.minimum:
             report.pruned += min(WIDTH, self.head.size - chunk.n * WIDTH)
+        rows = [row for row in chunk.rows if row is not None]
+        for kind, count in Counter(row[0] for row in rows).items():
+            report.kinds[kind.decode()] += count
+        if rows:  # times have 13 digits, so the greatest text is the greatest number
+            self.trail.at(int(rows[0][1]), int(max(row[1] for row in rows)))
         for index, row in enumerate(chunk.rows, chunk.n * WIDTH):
             if row is not None:
                 self._row(index, row)
 
     def _row(self, index: int, row: Row) -> None:
-        self.report.kinds[row[0].decode()] += 1
-        self.trail.at(int(row[1]))
         if found := self.sequences.add(index, row[2], int(row[3])):
             self.report.add(found)
         if take := self.takes.get(row[0]):

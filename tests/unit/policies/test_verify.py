@@ -185,6 +185,7 @@ def test_a_number_that_is_missing_or_twice_is_found_unless_a_gap_entry_explains_
     assert codes(cell.lay(tmp_path, lines)) == expected
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 60)), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60))), st.randoms())
 def test_holes_are_the_numbers_below_the_last_that_neither_an_entry_nor_a_gap_names(numbers, gaps, random):
     sequences, order = Sequences(), sorted(numbers)
