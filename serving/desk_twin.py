@@ -45,7 +45,7 @@ MOST_FILE: Final = 100 << 20  # bytes of an upload
 MIMES: Final = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 
 Make = Callable[[Wish, Sequence[bytes]], Film]  # a wish with size and seconds, and its media in order
-Link = Callable[[JobId, int], str]  # a signed address of a film, good until a time
+Link = Callable[[Job], str]  # a signed address of a finished film
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,12 +287,6 @@ class TwinDesk:
         """See Desk."""
         return self._content(self._kept(caller, job), variant)
 
-    def linked(self, job: JobId) -> Content:
-        """The film behind a link whose signature was found right. Raises UnknownJob, Expired."""
-        if job not in self._jobs:
-            raise _unknown()
-        return self._content(self._jobs[job], "video")
-
     def _content(self, kept: _Kept, variant: str) -> Content:
         if kept.job.state is State.EXPIRED:
             raise Expired("The film is kept no longer. Ask for it again.")
@@ -358,7 +352,7 @@ class TwinDesk:
         job = kept.job
         waiting = [each for each in self._jobs.values() if each.job.state is State.QUEUED]
         place = waiting.index(kept) if kept in waiting else None
-        url = self.link(job.id, job.expires or 0) if job.state is State.SUCCEEDED else None
+        url = self.link(job) if job.state is State.SUCCEEDED else None
         eta = None if job.state in TERMINAL else 20 * (job.chunks - job.chunks_done) + 100
         return Standing(job=job, wish=kept.wish, place=place, eta_ms=eta, url=url)
 

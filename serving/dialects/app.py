@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from serving.desk import Desk
-from serving.dialects import dashscope, native, openai_videos
+from serving.dialects import dashscope, films, native, openai_videos
 from serving.dialects.answers import Shell, error_response, in_our_words
 from serving.dialects.caller import request_id_of
 from serving.dialects.forms import Bounds
@@ -36,10 +36,12 @@ def application(
     region: str,
     bounds: Bounds | None = None,
     names: Names = NAMES,
+    links: films.Opens | None = None,
 ) -> ASGIApp:
     """All doors. The gate must have put the caller into the scope (see `caller.py`); without one nothing opens.
 
-    `now` in milliseconds since 1970, `new_id` fresh hexadecimal digits, `region` the cell's name.
+    `now` in milliseconds since 1970, `new_id` fresh hexadecimal digits, `region` the cell's name,
+    `links` judges signed addresses of films; without it none opens.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -57,6 +59,8 @@ def application(
         dashscope.router(desk, origin, signer=signer, now=now, new_id=new_id, region=region, bounds=bounds, names=names)
     )
     app.include_router(native.router(desk, origin, bounds=bounds, names=names))
+    if links is not None:
+        app.include_router(films.router(desk, links, now))
     for kind in (CellError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer)
     return Shell(app)

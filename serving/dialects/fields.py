@@ -114,10 +114,12 @@ def rows(value: object, field: str, *, most: int) -> list[Fields]:
     listed = list(value) if isinstance(value, list | tuple) else [value]
     if len(listed) > most:
         raise BadField(field, f"{field} has {len(listed):,} entries. Give {most} at most.")
+    found: list[Fields] = []
     for place, each in enumerate(listed):
         if not isinstance(each, Mapping):
             raise BadType(f"{field}[{place}]", f"{field}[{place}] must be an object.")
-    return listed
+        found.append(each)
+    return found
 
 
 def lines(value: object, field: str, *, most: int) -> list[object]:

@@ -7,6 +7,7 @@ is why every list may also come as JSON text in one part.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Iterable
@@ -24,6 +25,8 @@ from serving.errors import BadField, BadType, TooLarge
 
 __all__ = ["Bounds", "files_of", "form_of", "json_of", "parse_json", "read_body", "tree"]
 
+LONG: Final = 1 << 20  # bytes of JSON that would keep other requests waiting while it is parsed
+MOST_PLAIN: Final = 1 << 20  # bytes of a form without files
 MOST_DEEP: Final = 6  # brackets in a name
 _NAME: Final = re.compile(r"([^\[\]]{1,100})((?:\[[^\[\]]{0,100}\]){0,6})")
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -85,19 +88,19 @@ def _no_constant(name: str) -> object:
 
 async def json_of(request: Request, most: int) -> Fields:
     """The body as a JSON object, whatever its content type says. Raises TooLarge, BadType, BadField."""
-    return parse_json(await read_body(request, most))
+    body = await read_body(request, most)
+    return await asyncio.to_thread(parse_json, body) if len(body) > LONG else parse_json(body)
 
 
 async def form_of(request: Request, bounds: Bounds) -> FormData:
     """The body as a form, files spooled to disk; close it. Raises TooLarge, BadField."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    stream = bounded(request, bounds.body)
     try:
         if kind == "application/x-www-form-urlencoded":
-            return await FormParser(request.headers, stream).parse()
+            return await FormParser(request.headers, bounded(request, min(bounds.body, MOST_PLAIN))).parse()
         return await MultiPartParser(
             request.headers,
-            stream,
+            bounded(request, bounds.body),
             max_files=bounds.parts,
             max_fields=bounds.parts,
             max_part_size=bounds.part,

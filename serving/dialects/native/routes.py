@@ -16,7 +16,7 @@ from serving.dialects.forms import Bounds, bounded, json_of
 from serving.dialects.names import NAMES, Names
 from serving.dialects.native import render
 from serving.dialects.native.read import read
-from serving.dialects.native.shapes import HEX, JobAsked, JobShown, PageShown, Problem, UploadShown
+from serving.dialects.native.shapes import HEX, JobAsked, JobShown, PageShown, Problem, UploadShown, schema_of
 from serving.dialects.origin import Origin
 from serving.dialects.stream import film_response
 from serving.errors import BadField, UnknownJob
@@ -25,7 +25,7 @@ from serving.jobs.job import JobId, State
 __all__ = ["router"]
 
 Id = Annotated[str, InPath(pattern=HEX, description="The job's id.", examples=["0" * 32])]
-_PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+_PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": schema_of(Problem)}}}
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"description": "A field is missing or wrong.", **_PROBLEM},
     401: {"description": "There is no key, or it is not known.", **_PROBLEM},
@@ -42,7 +42,7 @@ def router(desk: Desk, origin: Origin, *, bounds: Bounds | None = None, names: N
     """The doors."""
     doors = _Doors(desk, origin, bounds or Bounds(), names)
     routes = APIRouter(prefix="/v1/jobs", dependencies=[Depends(caller_of)], responses=PROBLEMS, tags=["jobs"])
-    asked = {"content": {"application/json": {"schema": JobAsked.model_json_schema()}}, "required": True}
+    asked = {"content": {"application/json": {"schema": schema_of(JobAsked)}}, "required": True}
     routes.add_api_route(
         "",
         doors.create,

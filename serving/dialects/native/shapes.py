@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Film", "JobAsked", "JobShown", "Links", "Media", "PageShown", "Problem", "UploadShown", "moment"]
+__all__ = [
+    "HEX",
+    "Film",
+    "JobAsked",
+    "JobShown",
+    "Links",
+    "Media",
+    "PageShown",
+    "Problem",
+    "UploadShown",
+    "moment",
+    "schema_of",
+]
 
 MOST_PROMPT = 5_000
 HEX = r"^[0-9a-f]{32}$"
-Text = Annotated[str, Field(pattern=r"^[^\x00\ud800-\udfff]*$")]
 
 
 def moment(at: int) -> datetime:
@@ -149,3 +160,20 @@ class Problem(BaseModel):
     code: str
     field: str | None = None
     request_id: str
+
+
+def schema_of(shape: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a shape in one piece, so that it can stand anywhere in a description."""
+    whole = shape.model_json_schema()
+    parts = whole.pop("$defs", {})
+    return dict(_inlined(whole, parts))
+
+
+def _inlined(value: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_inlined(each, parts) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        return _inlined(parts[value["$ref"].rpartition("/")[2]], parts)
+    return {key: _inlined(each, parts) for key, each in value.items()}

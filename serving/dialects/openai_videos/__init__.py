@@ -2,7 +2,7 @@
 
 from serving.dialects.openai_videos.errors import error_response
 from serving.dialects.openai_videos.read import read
-from serving.dialects.openai_videos.render import event, video
+from serving.dialects.openai_videos.render import video
 from serving.dialects.openai_videos.routes import router
 
-__all__ = ["error_response", "event", "read", "router", "video"]
+__all__ = ["error_response", "read", "router", "video"]

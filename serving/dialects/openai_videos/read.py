@@ -215,10 +215,10 @@ def _brought(body: Fields) -> Brought:
     """Everything that a request brings, whatever the field is called."""
     _refuse_what_cannot_be_used(body)
     brought = Brought()
-    for place, each in enumerate(
-        f.lines(_structured(body.get("input_reference"), "input_reference"), "input_reference", most=9)
-    ):
-        brought.loose.append(given(each, Role.FIRST_FRAME, _placed("input_reference", place, each)))
+    pictures = _structured(body.get("input_reference"), "input_reference")
+    for place, each in enumerate(f.lines(pictures, "input_reference", most=9)):
+        field = f"input_reference[{place}]" if isinstance(pictures, list) else "input_reference"
+        brought.loose.append(given(each, Role.FIRST_FRAME, field))
     image = _structured(body.get("image_reference"), "image_reference")
     if image:
         brought.loose.append(given(image, Role.FIRST_FRAME, "image_reference"))
@@ -232,10 +232,6 @@ def _brought(body: Fields) -> Brought:
     for place, row in enumerate(f.rows(media, "media", most=16) if media else []):
         brought.add(*entry(row, f"media[{place}]"))
     return brought
-
-
-def _placed(field: str, place: int, value: object) -> str:
-    return field if place == 0 and not isinstance(value, list) else f"{field}[{place}]"
 
 
 def _untyped(value: object) -> object:

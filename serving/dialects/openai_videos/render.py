@@ -14,7 +14,7 @@ from serving.dialects.results import result_of
 from serving.jobs.job import JobId, State
 from serving.wish import Audio, Role, Wish
 
-__all__ = ["deleted", "event", "file", "model", "models", "page", "poll_after", "video", "video_id"]
+__all__ = ["deleted", "file", "model", "models", "page", "poll_after", "video", "video_id"]
 
 _STATUS: Final = {
     State.QUEUED: "queued",
@@ -106,13 +106,6 @@ def poll_after(standing: Standing) -> str | None:
         return None
     wait = 1_000 if standing.eta_ms is None else standing.eta_ms // PART_OF_THE_WAIT
     return str(min(LATEST, max(SOONEST, wait)))
-
-
-def event(identity: str, standing: Standing, at: int) -> dict[str, object]:
-    """A webhook's body: that a film has ended, and nothing of the film. `at` in milliseconds."""
-    ended = "video.completed" if standing.job.state is State.SUCCEEDED else "video.failed"
-    body = {"id": video_id(standing.job.id)}
-    return {"id": identity, "object": "event", "created_at": at // 1000, "type": ended, "data": body}
 
 
 def model(name: str) -> dict[str, object]:

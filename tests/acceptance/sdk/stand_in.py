@@ -1,6 +1,6 @@
 """A cell without a gate, a store or a model: the dialects before a desk in memory, on a port of this machine.
 
-It takes a key's name from a table where the gate would decide, and opens signed links where media would.
+It takes a key's name from a table where the gate would decide.
 """
 
 from __future__ import annotations
@@ -13,30 +13,29 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from hashlib import sha256
-from urllib.parse import parse_qs
 from uuid import uuid4
 
 import numpy as np
 import uvicorn
-from starlette.requests import Request
 from starlette.responses import Response
 
 from model.clip import Film
 from serving.desk import Caller
 from serving.desk_twin import House, TwinDesk
-from serving.dialects.answers import error_response, in_our_words
+from serving.dialects.answers import error_response
 from serving.dialects.app import application
 from serving.dialects.caller import CALLER
 from serving.dialects.dashscope import UPLOADS
+from serving.dialects.films import FILMS
 from serving.dialects.grants import Hmac
 from serving.dialects.origin import Origin
-from serving.dialects.stream import film_response
-from serving.errors import Forbidden, Unauthenticated
-from serving.jobs.job import JobId
+from serving.errors import Unauthenticated
+from serving.jobs.job import Job
+from serving.media.links import LinkKey, Links
 from serving.wish import Audio, Wish
 
 REGION = "eu-par"
-OPEN = ("/v1/jobs/openapi.json", UPLOADS)  # doors that ask for no key
+OPEN = ("/v1/jobs/openapi.json", UPLOADS, FILMS)  # doors that ask for no key
 
 #: Tenants by what their operator has settled; each has one key, `key-<name>`.
 HOUSES = {
@@ -77,28 +76,22 @@ def hexadecimal() -> str:
 
 
 class StandIn:
-    """Pure ASGI: who asks, then the dialects; and the films behind signed links."""
+    """Pure ASGI: who asks, then the dialects."""
 
     def __init__(self, origin: Origin, houses: Mapping[str, House] = HOUSES) -> None:
-        self.signer = Hmac([b"a key of this test, 32 bytes long."])
-        self.origin = origin
-        self.desk = TwinDesk(tiny_film, now=now, new_id=hexadecimal, link=self.link, houses=houses)
-        self.app = application(self.desk, origin, signer=self.signer, now=now, new_id=hexadecimal, region=REGION)
+        links = Links(REGION, (LinkKey("test", b"another key of this test, 32 bytes"),))
 
-    def link(self, job: JobId, until: int) -> str:
-        """A signed address of a film."""
-        return self.origin.url(f"/films/{job}.mp4?exp={until}&sig={self._signature(job, until)}")
+        def link(job: Job) -> str:
+            until = (job.expires or 0) // 1000
+            return origin.url(links.sign(f"{FILMS}{job.id}/film.mp4", tenant=job.tenant, expires=until))
 
-    def _signature(self, job: str, until: int | str) -> str:
-        return self.signer.sign(f"{job} {until}".encode()).hex()
+        desk = TwinDesk(tiny_film, now=now, new_id=hexadecimal, link=link, houses=houses)
+        signer = Hmac([b"a key of this test, 32 bytes long."])
+        self.app = application(desk, origin, signer=signer, now=now, new_id=hexadecimal, region=REGION, links=links)
 
     async def __call__(self, scope, receive, send) -> None:
         """Answers one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-        elif scope["path"].startswith("/films/"):
-            await self._film(Request(scope))(scope, receive, send)
-        elif scope["path"].startswith(OPEN) or self._knows(scope):
+        if scope["type"] != "http" or scope["path"].startswith(OPEN) or self._knows(scope):
             await self.app(scope, receive, send)
         else:
             refused = Unauthenticated("This key is not known here. Check the key and the base URL.")
@@ -110,17 +103,6 @@ class StandIn:
         if key in KEYS:
             scope[CALLER] = Caller(tenant=KEYS[key], key=f"k-{KEYS[key]}", data_class="internal", decision="d-1")
         return key in KEYS
-
-    def _film(self, request: Request) -> Response:
-        job = request.url.path.removeprefix("/films/").removesuffix(".mp4")
-        query = {name: each[0] for name, each in parse_qs(request.url.query).items()}
-        try:
-            if query.get("sig") != self._signature(job, query.get("exp", "")) or int(query["exp"]) < now():
-                raise Forbidden("This link is not valid, or its time is over.")
-            return film_response(request, self.desk.linked(JobId(job)), self.desk.read, job)
-        except Exception as error:  # noqa: BLE001
-            status, headers, body = error_response(in_our_words(error), request.url.path)
-            return Response(body, status, dict(headers))
 
 
 @contextmanager

@@ -1,0 +1,88 @@
+"""A cell to talk to, and the clients' own virtual environments.
+
+`EQUERRY_TEST_CELL` names a JSON file `{"url": …, "keys": {name: key}}` of a running cell whose tenants are settled as
+`stand_in.HOUSES` says; without it a stand-in runs in this process. `EQUERRY_SDKS` is the folder that keeps the
+environments, one for each version, made on demand with pip.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.acceptance.sdk.stand_in import KEYS, running
+
+SDKS = Path(os.environ.get("EQUERRY_SDKS", "~/.cache/equerry/sdks")).expanduser()
+HERE = Path(__file__).parent
+MINUTES = 60  # seconds
+
+
+@pytest.fixture(scope="session")
+def cell():
+    """Address and keys of the cell under test: `{"url": …, "keys": {tenant: key}}`."""
+    named = os.environ.get("EQUERRY_TEST_CELL")
+    if named:
+        yield json.loads(Path(named).read_text())
+        return
+    with running() as url:
+        yield {"url": url, "keys": {tenant: key for key, tenant in KEYS.items()}}
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A small picture."""
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 80, 3), np.uint8)).save(file, "png")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def python_of():
+    """The Python of an environment that holds one version of a package; skips where it cannot be made."""
+
+    def python(package: str, version: str) -> Path:
+        folder = SDKS / f"{package}-{version}"
+        if not (folder / ".done").exists():
+            _install(folder, package if version == "newest" else f"{package}=={version}")
+        return folder / "bin" / "python"
+
+    return python
+
+
+def _install(folder: Path, wanted: str) -> None:
+    try:
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True, timeout=5 * MINUTES)
+        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", wanted]
+        subprocess.run(pip, check=True, capture_output=True, timeout=10 * MINUTES)
+    except (subprocess.SubprocessError, OSError) as error:
+        said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
+        pytest.skip(f"{wanted} cannot be installed here: {said[-1] if said else error}")
+    (folder / ".done").touch()
+
+
+@pytest.fixture(scope="session")
+def drive(cell, png, python_of):
+    """Runs a client's script in its own environment against the cell, and returns what it saw."""
+
+    def run(package: str, version: str, **more: object) -> dict:
+        told = {**cell, "png": png.hex(), **more}
+        script = HERE / f"{package}_script.py"
+        done = subprocess.run(
+            [python_of(package, version), "-I", script],
+            input=json.dumps(told).encode(),
+            capture_output=True,
+            timeout=10 * MINUTES,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-3_000:]
+        return json.loads(done.stdout)
+
+    return run
