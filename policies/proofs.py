@@ -6,7 +6,7 @@ cannot settle in time counts as not proven.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +27,9 @@ class Proof:
     claim: str
     holds: bool
     counterexample: tuple[str, ...] = ()  # `attribute = value` lines; none when it holds
+
+
+UNSETTLED: Final = ("Z3 found neither a proof nor a counterexample in time",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,12 @@ def widening(old: Policy, new: Policy) -> tuple[str, ...]:
 
 
 def _settle(symbols: Symbols, formulas: Formulas, claim: Property) -> Proof:
-    world = _example(symbols, claim.broken(symbols, formulas))
+    broken = claim.broken(symbols, formulas)
     if claim.wants_a_world:
-        found = bool(world) and world != UNSETTLED
+        found = str(_solver(symbols, broken).check()) == "sat"
         return Proof(claim.id, claim.claim, found, () if found else ("no request at all is permitted",))
+    world = _example(symbols, broken)
     return Proof(claim.id, claim.claim, not world, world)
-
-
-UNSETTLED: Final = ("Z3 found neither a proof nor a counterexample in time",)
 
 
 def _example(symbols: Symbols, wanted: Formula) -> tuple[str, ...]:
@@ -73,48 +74,57 @@ def _example(symbols: Symbols, wanted: Formula) -> tuple[str, ...]:
 
 def _world(symbols: Symbols, *wanted: Formula) -> tuple[str, ...]:
     """A world in which all of this is so, in words; empty when there is none."""
+    solver = _solver(symbols, *wanted)
+    answer = str(solver.check())
+    if answer == "unsat":
+        return ()
+    return _plainest(symbols, solver) if answer == "sat" else UNSETTLED
+
+
+def _solver(symbols: Symbols, *wanted: Formula) -> Any:
     solver = symbols.z3.Solver()
     solver.set("timeout", PATIENCE_MS)
     solver.set("random_seed", 1)
     solver.add(*wanted)
-    answer = solver.check()
-    if answer == symbols.z3.unsat:
-        return ()
-    return _plainest(symbols, solver) if answer == symbols.z3.sat else UNSETTLED
+    return solver
 
 
 def _plainest(symbols: Symbols, solver: Any) -> tuple[str, ...]:
     """The world with as much as possible set to nothing, so that a person sees what matters: only that is told."""
-    told = []
-    for path, (sort, symbol) in sorted(symbols.known.items()):
-        plain, *others = _values(symbols, sort)
-        if _agrees(solver, symbol == plain):
-            continue
-        plainer = next((value for value in others if _agrees(solver, symbol == value)), None)
-        solver.check()
-        value = solver.model().eval(symbol, model_completion=True) if plainer is None else plainer
+    model, spoken, told = solver.model(), list[Formula](), list[str]()
+    for path, (sort, symbol) in sorted(symbols.known.items(), key=lambda item: (item[1][0] == "texts", item[0])):
+        plain, *others = _values(symbols, sort, spoken)
+        for value in (plain, *others):
+            better = _agreed(solver, model, symbol == value)
+            if better is not None:
+                model = better
+                break
+        value = model.eval(symbol, model_completion=True)
         solver.add(symbol == value)
-        told.append(f"{path} = {_words(symbols, sort, value)}")
-    return tuple(line.replace("principal.", "tenant.").replace("resource.", "region.") for line in told)
+        spoken += [value] if sort == "text" else []
+        if not symbols.z3.eq(value, plain):
+            told.append(f"{path} = {_words(symbols, sort, value)}")
+    return tuple(line.replace("principal.", "tenant.").replace("resource.", "region.") for line in sorted(told))
 
 
-def _agrees(solver: Any, wish: Formula) -> bool:
-    """Adds a wish if it can still be met."""
+def _agreed(solver: Any, model: Any, wish: Formula) -> Any:
+    """A model that meets the wish too, the one at hand if it does; None when there is none."""
+    if str(model.eval(wish, model_completion=True)) == "True":
+        return model
     solver.push()
     solver.add(wish)
-    if str(solver.check()) == "sat":
-        return True  # the wish stays: nothing is popped
+    better = solver.model() if str(solver.check()) == "sat" else None
     solver.pop()
-    return False
+    return better
 
 
-def _values(symbols: Symbols, sort: str) -> list[Formula]:
-    """Values to try, plainest first."""
+def _values(symbols: Symbols, sort: str, spoken: Sequence[Formula]) -> list[Formula]:
+    """Values to try, plainest first; sets hold one of the words that this world has `spoken`."""
     z3 = symbols.z3
     words = [z3.StringVal(word) for word in sorted(symbols.words)]
     if sort == "texts":
         none = z3.EmptySet(z3.StringSort())
-        return [none, *(z3.SetAdd(none, word) for word in words)]
+        return [none, *(z3.SetAdd(none, word) for word in spoken)]
     plain = {
         "text": [z3.StringVal(""), *words],
         "number": [z3.IntVal(n) for n in range(5)],
@@ -128,7 +138,7 @@ def _words(symbols: Symbols, sort: str, value: Formula) -> str:
         return str(value)
     z3 = symbols.z3
     held = [w for w in sorted(symbols.words) if z3.is_true(z3.simplify(z3.IsMember(z3.StringVal(w), value)))]
-    return "{" + ", ".join(f'"{word}"' for word in held) + "}"
+    return "{" + (", ".join(f'"{word}"' for word in held) or "words that no rule spells out") + "}"
 
 
 def _plausible(symbols: Symbols) -> list[Formula]:

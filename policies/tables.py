@@ -7,7 +7,7 @@ outside them. A request that narrows its tenant's demands is decided by Cedar on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Final
@@ -26,7 +26,8 @@ __all__ = ["MOST_REMEMBERED", "Place", "Tables"]
 MOST_REMEMBERED: Final = 65_536  # decisions on narrowed requests, of about a kilobyte each
 
 _Key = tuple[str, str]
-_NarrowKey = tuple[str, str, str, str, tuple[Wish, ...]]
+_Wishes = tuple[Wish | Constraints, ...]
+_NarrowKey = tuple[str, str, str, str, _Wishes]
 _CLASSES: Final = frozenset(DataClass)
 _PURPOSES: Final = frozenset(Purpose)
 
@@ -133,7 +134,7 @@ class Tables:
         day: int,
         purpose: str = Purpose.GENERATION,
         subject_region: str | None = None,
-        wishes: tuple[Wish, ...] = (),
+        wishes: _Wishes = (),
     ) -> Decision:
         """Where a request may run: a look-up. `wishes` are the key's and the request's, which only narrow.
 
@@ -149,7 +150,7 @@ class Tables:
     def _refusal(self, tenant: str, data_class: str) -> Decision:
         if self._reason:
             ready = self._ready.get((tenant, data_class))
-            return ready or Decision((), {}, self._grounds, self._reason)
+            return ready if ready is not None else Decision((), {}, self._grounds, self._reason)
         if tenant not in self._tenants:
             return Decision((), {}, self._grounds, "unknown_tenant")
         if data_class not in _CLASSES:
@@ -157,7 +158,7 @@ class Tables:
         return Decision((), {}, self._grounds, "stale_table")
 
     def _narrowed(
-        self, tenant: str, data_class: str, purpose: str, subject: str | None, wishes: tuple[Wish, ...], day: int
+        self, tenant: str, data_class: str, purpose: str, subject: str | None, wishes: _Wishes, day: int
     ) -> Decision:
         if purpose not in _PURPOSES:
             return Decision((), {}, self._grounds, "unknown_purpose")
@@ -169,7 +170,7 @@ class Tables:
             known = self._remember(key, self._wished(demands, wishes, asked))
         return known
 
-    def _wished(self, demands: Constraints, wishes: Sequence[Wish], asked: Asked) -> Decision:
+    def _wished(self, demands: Constraints, wishes: _Wishes, asked: Asked) -> Decision:
         try:
             for wish in wishes:
                 demands = narrow(demands, wish)

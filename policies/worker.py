@@ -41,7 +41,7 @@ class Worker:
         cedar = Cedar.load(policy)
         return cls(region, cedar, cedar.world([own]))
 
-    def decide(self, demands: Constraints, asked: Asked, wishes: Sequence[Wish] = ()) -> Verdict:
+    def decide(self, demands: Constraints, asked: Asked, wishes: Sequence[Wish | Constraints] = ()) -> Verdict:
         """Whether a request may run here: one Cedar call. Raises Refused when the wishes cannot be joined."""
         for wish in wishes:
             demands = narrow(demands, wish)
