@@ -59,8 +59,8 @@ class Promotion(_Document):
 
     id: Name
     percent: Annotated[int, Field(ge=1, le=100)]
-    begins: Moment = Field(alias="from")
-    ends: Moment = Field(alias="until")
+    begins: Moment = Field(validation_alias="from", serialization_alias="from")
+    ends: Moment = Field(validation_alias="until", serialization_alias="until")
     modes: frozenset[Mode] = frozenset(Mode)
     resolutions: frozenset[Resolution] = frozenset(Resolution)
 
@@ -82,7 +82,7 @@ class PriceBook(_Document):
     version: Name
     example: bool  # true: nobody has offered these prices
     note: Annotated[str, Field(max_length=400)] = ""  # for people; decides nothing
-    begins: Moment = Field(alias="from")
+    begins: Moment = Field(validation_alias="from", serialization_alias="from")
     rounding: Literal["half-even-per-line"]  # said in the document too, since it decides amounts
     rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=1_000)]
     promotions: Annotated[tuple[Promotion, ...], Field(max_length=100)] = ()

@@ -111,7 +111,7 @@ class Sla(_Document):
     version: Name
     example: bool  # true: nobody has promised this
     note: Annotated[str, Field(max_length=400)] = ""  # for people; decides nothing
-    begins: Moment = Field(alias="from")
+    begins: Moment = Field(validation_alias="from", serialization_alias="from")
     bounds_ms: Annotated[tuple[Annotated[int, Field(ge=1, le=30 * DAY_MS)], ...], Field(min_length=1, max_length=63)]
     services: Annotated[tuple[Service, ...], Field(min_length=1, max_length=32)]
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from policies.errors import Refused
 from policies.promises import Promise, Timing, kept
@@ -57,7 +57,7 @@ class Window:
     histogram: tuple[int, ...]  # films by time to video: up to each bound, and beyond the last
     rejections: Mapping[Rejection, int] = field(default_factory=dict)  # without zeros
 
-    def entry(self, place: Place) -> dict[str, object]:
+    def entry(self, place: Place) -> dict[str, Any]:
         """The fields of the log's `sla.window` entry."""
         rejected = {str(reason): number for reason, number in sorted(self.rejections.items())}
         whole = {"ten": place.tenant, "region": place.region, "hour": place.hour}
