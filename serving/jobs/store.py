@@ -130,6 +130,9 @@ class Keep(Protocol):
     def board(self, states: Sequence[State] = (), limit: int = 100) -> Sequence[Job]:
         """Jobs of all tenants, newest first."""
 
+    def moves(self, job: JobId) -> Sequence[Event]:
+        """All moves of a job of any tenant, oldest first."""
+
     def backlog(self) -> Backlog:
         """What there is to do."""
 

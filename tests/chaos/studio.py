@@ -2,8 +2,8 @@
 
     python -m tests.chaos.studio ADDRESS NAME LEASE_MS
 
-It lives until it is killed. With the name `submit`, the number is one of jobs to make; each id is printed once it is
-durable.
+It lives until it is killed. Under the name `claim` it only claims, and ends when nothing waits; under `submit` the
+number is one of jobs to make, and each id is printed once it is durable.
 """
 
 from __future__ import annotations
@@ -57,6 +57,13 @@ def work(store: SqlStore, name: str) -> None:
             continue
 
 
+def claim(store: SqlStore, name: str) -> None:
+    """Claim all there is, and make nothing."""
+    while jobs := store.claim(name, 3):
+        for job in jobs:
+            print(job.id, job.fence, flush=True)
+
+
 def submit(store: SqlStore, number: int) -> None:
     """Make jobs, with retries under the same id until the store has taken each."""
     for _ in range(number):
@@ -75,5 +82,11 @@ def submit(store: SqlStore, number: int) -> None:
 
 if __name__ == "__main__":
     _, address, name, number = sys.argv
-    opened = open_store(address, rules(0 if name == "submit" else int(number)), migrated=False)
-    submit(opened, int(number)) if name == "submit" else work(opened, name)
+    opened = open_store(address, rules(int(number)), migrated=False)
+    match name:
+        case "submit":
+            submit(opened, int(number))
+        case "claim":
+            claim(opened, str(os.getpid()))
+        case _:
+            work(opened, name)

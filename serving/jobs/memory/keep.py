@@ -9,7 +9,7 @@ from serving.jobs.bell import Bell
 from serving.jobs.job import Job, JobId, State
 from serving.jobs.memory.counter import left_ms
 from serving.jobs.memory.tables import Stored, Tables
-from serving.jobs.records import Artefact, Backlog, Parcel, Usage
+from serving.jobs.records import Artefact, Backlog, Event, Parcel, Usage
 from serving.jobs.refusals import ATTEMPTS_TEXT, DEADLINE_TEXT, unknown
 
 
@@ -35,6 +35,10 @@ class MemoryKeep:
         with self._t.lock:
             found = [j for j in self._t.jobs.values() if j.state in (states or State)]
             return sorted(found, key=lambda j: (j.created, j.id), reverse=True)[:limit]
+
+    def moves(self, job: JobId) -> Sequence[Event]:
+        with self._t.lock:
+            return tuple(e for e in self._t.events if e.job == job)
 
     def backlog(self) -> Backlog:
         with self._t.lock:

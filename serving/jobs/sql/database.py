@@ -49,7 +49,7 @@ class Database:
         engine: Engine,
         feed: Feed,
         *,
-        reading: Mapping[str, object],
+        reader: Engine,
         patience_ms: int,
         transient: Callable[[DBAPIError], bool],
         single_writer: bool = False,
@@ -57,7 +57,7 @@ class Database:
         self.bell = Bell()
         self.dialect = engine.dialect.name
         self._engine = engine
-        self._reader = engine.execution_options(**reading)  # each read is its own transaction
+        self._reader = reader  # each of its reads is a transaction of its own
         self._feed = feed
         self._patience_s = patience_ms / 1000
         self._transient = transient
@@ -88,6 +88,7 @@ class Database:
     def close(self) -> None:
         """Let go of everything, and wake those who wait."""
         self._feed.close()
+        self._reader.dispose()
         self._engine.dispose()
         self.bell.ring()
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from serving.jobs.bell import Bell
 from serving.jobs.job import Job, JobId, State
-from serving.jobs.records import Artefact, Backlog, Parcel, Usage
+from serving.jobs.records import Artefact, Backlog, Event, Parcel, Usage
 from serving.jobs.refusals import ATTEMPTS_TEXT, DEADLINE_TEXT, unknown
 from serving.jobs.rules import Rules
 from serving.jobs.sql.counter import NEVER
 from serving.jobs.sql.database import Database, Run, one
-from serving.jobs.sql.rows import artefact_of, job_of, jobs_of, parcel_of, usage_of
+from serving.jobs.sql.rows import artefact_of, event_of, job_of, jobs_of, parcel_of, usage_of
 
 
 class SqlKeep:
@@ -35,6 +35,9 @@ class SqlKeep:
 
     def board(self, states: Sequence[State] = (), limit: int = 100) -> Sequence[Job]:
         return jobs_of(self._db.read("board", states=tuple(states or State), limit=limit))
+
+    def moves(self, job: JobId) -> Sequence[Event]:
+        return tuple(event_of(row) for row in self._db.read("moves", id=job))
 
     def backlog(self) -> Backlog:
         row = self._db.read("backlog")[0]

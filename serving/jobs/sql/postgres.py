@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 import psycopg
-from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from serving.jobs.bell import Bell
@@ -26,17 +26,25 @@ _PASSING: Final = (
 def open_postgres(url: str, rules: Rules) -> Database:
     """The database at `postgresql://…`, with commits that wait for the disk whatever the server's default."""
     address = make_url(url).set(drivername="postgresql+psycopg")
-    engine = create_engine(
-        address,
-        pool_size=16,
-        max_overflow=16,
-        hide_parameters=True,  # they hold prompts
-        pool_timeout=10,
-        connect_args={"options": "-c synchronous_commit=on -c timezone=UTC", "application_name": "equerry"},
+    return Database(
+        _engine(address),
+        WireFeed(address),
+        reader=_engine(address, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True),
+        patience_ms=rules.patience_ms,
+        transient=_passing,
     )
-    feed = WireFeed(address)
-    reading = {"isolation_level": "AUTOCOMMIT"}
-    return Database(engine, feed, reading=reading, patience_ms=rules.patience_ms, transient=_passing)
+
+
+def _engine(address: URL, **options: Any) -> Engine:
+    return create_engine(
+        address,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=10,
+        hide_parameters=True,  # they hold prompts
+        connect_args={"options": "-c synchronous_commit=on -c timezone=UTC", "application_name": "equerry"},
+        **options,
+    )
 
 
 def _passing(error: DBAPIError) -> bool:

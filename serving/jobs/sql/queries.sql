@@ -204,6 +204,9 @@ SELECT {columns} FROM jobs WHERE id = :id
 -- :name board
 SELECT {columns} FROM jobs WHERE state IN :states ORDER BY created DESC, id DESC LIMIT :limit
 
+-- :name moves
+SELECT job, at, state, fence, owner, note FROM job_events WHERE job = :id ORDER BY seq
+
 -- :name backlog
 SELECT
   COALESCE(sum(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0) AS queued,

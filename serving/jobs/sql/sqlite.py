@@ -55,7 +55,12 @@ def open_sqlite(path: Path, rules: Rules, clock: Clock = wall_ms) -> Database:
 
     feed = DiskFeed(path)
     return Database(
-        engine, feed, reading={_READS: True}, patience_ms=rules.patience_ms, transient=_busy, single_writer=True
+        engine,
+        feed,
+        reader=engine.execution_options(**{_READS: True}),
+        patience_ms=rules.patience_ms,
+        transient=_busy,
+        single_writer=True,
     )
 
 

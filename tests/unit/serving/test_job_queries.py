@@ -38,9 +38,9 @@ def test_a_line_for_one_database_is_left_out_for_the_other():
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_no_query_writes_to_the_events(dialect):
-    assert [
-        name for name, clause in queries(dialect).items() if re.search(r"(INTO|UPDATE|FROM) job_events", str(clause))
-    ] == ["history"]
+    writes = re.compile(r"(INTO|UPDATE|DELETE FROM) job_events")
+
+    assert [name for name, clause in queries(dialect).items() if writes.search(str(clause))] == []
 
 
 CLIENTS = ["recent", "submitted", "get", "anchor", "list_newest", "list_oldest", "count", "ahead", "cancel_queued"]

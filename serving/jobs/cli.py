@@ -1,0 +1,110 @@
+"""`equerry job`: what an operator sees of a cell's jobs, and how one is ended. No command shows a prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from serving.errors import Refused
+from serving.jobs.job import Job, JobId, State
+from serving.jobs.sql.store import SqlStore, open_store
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="See a cell's jobs, and end one. Orders and prompts are never shown.",
+)
+
+Address = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="EQUERRY_JOB_STORE",
+        help="The cell's job store: sqlite:///FILE or postgresql://USER@HOST/NAME (a password belongs in ~/.pgpass).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+_HIDDEN = ("order", "webhook", "fingerprint")  # what a client asked for, and where it lives
+
+
+@app.command("list")
+def list_(
+    store: Address,
+    state: Annotated[list[State] | None, typer.Option(help="Only jobs in this state; may be given again.")] = None,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs of all tenants, newest first, with what is waiting in all.
+
+    For example: equerry job list --store sqlite:///cell/jobs.db --state running
+    """
+    with _opened(store) as opened:
+        jobs, backlog = opened.board(state or (), limit), opened.backlog()
+    if as_json:
+        typer.echo(json.dumps({"backlog": asdict(backlog), "jobs": [_shown(job) for job in jobs]}, indent=2))
+        return
+    table = Table("job", "tenant", "state", "done", "tries", "studio", "made")
+    for job in jobs:
+        done = f"{job.progress} %"
+        table.add_row(job.id, job.tenant, job.state, done, str(job.attempts), job.owner or "", _time(job.created))
+    Console().print(table)
+    Console().print(f"{backlog.queued} queued, {backlog.running} running, {backlog.work_ms / 1000:,.0f} s of work left")
+
+
+@app.command()
+def show(store: Address, job: Annotated[str, typer.Argument(help="The job's id.")], as_json: AsJson = False) -> None:
+    """Show one job and every move that it has made."""
+    with _opened(store) as opened:
+        found = opened.look(read_id(job))
+        moves = opened.moves(found.id)
+    if as_json:
+        typer.echo(json.dumps({**_shown(found), "moves": [asdict(move) for move in moves]}, indent=2))
+        return
+    table = Table("when", "state", "fence", "studio", "note")
+    for move in moves:
+        table.add_row(_time(move.at), move.state, str(move.fence), move.owner or "", move.note or "")
+    Console().print(f"{found.id} of {found.tenant}: {found.state}, {found.chunks_done} of {found.chunks} chunks")
+    Console().print(table)
+
+
+@app.command()
+def cancel(store: Address, job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
+    """End a queued job now; ask the studio of a running one to stop, which takes one step of the engine."""
+    with _opened(store) as opened:
+        found = opened.look(read_id(job))
+        ended = opened.cancel(found.tenant, found.id)
+    typer.echo(f"{ended.id} is {ended.state}" + ("" if ended.terminal else "; its studio was asked to stop"))
+
+
+def read_id(text: str) -> JobId:
+    """A job's id as any dialect writes it: 32 digits, with dashes, or after `video_`. Raises Refused."""
+    digits = text.removeprefix("video_").replace("-", "").lower()
+    if len(digits) != 32 or not set(digits) <= set("0123456789abcdef"):
+        raise Refused("This is not a job's id. Give 32 hexadecimal digits, as `equerry job list` shows them.")
+    return JobId(digits)
+
+
+@contextmanager
+def _opened(address: str) -> Iterator[SqlStore]:
+    store = open_store(address, migrated=False)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    """A job without what its owner said."""
+    return {name: value for name, value in asdict(job).items() if name not in _HIDDEN} | {"progress": job.progress}
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,83 @@
+"""`equerry job`: what an operator sees and does."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from typer.testing import CliRunner
+
+from serving.errors import Refused, UnknownJob
+from serving.jobs.cli import app, read_id
+from serving.jobs.job import Draft, State, TenantId, new_id
+from serving.jobs.sql.store import open_store
+
+TENANT = TenantId("t-1")
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """A store's address, and a job that runs in it."""
+    address = f"sqlite:///{tmp_path / 'jobs.db'}"
+    store = open_store(address)
+    job = new_id(os.urandom(16))
+    secret = '{"prompt":"a secret horse"}'
+    store.submit(Draft(id=job, tenant=TENANT, order=secret, fingerprint="f", estimated_ms=1, webhook="https://me.test"))
+    store.claim("studio-1")
+    yield address, job, store
+    store.close()
+
+
+def run(*arguments: str) -> str:
+    """What a command prints."""
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).output
+
+
+@pytest.mark.parametrize("form", [["--json"], []])
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_no_command_shows_what_was_asked_for(cell, command, form):
+    address, job, _ = cell
+
+    said = run(command, "--store", address, *([job] if command == "show" else []), *form)
+
+    assert "running" in said
+    assert "secret" not in said
+    assert "me.test" not in said
+
+
+def test_a_list_says_what_waits(cell):
+    address, job, store = cell
+    store.submit(Draft(id=new_id(os.urandom(16)), tenant=TENANT, order="{}", fingerprint="f", estimated_ms=9))
+
+    said = json.loads(run("list", "--store", address, "--state", "running", "--json"))
+
+    assert [j["id"] for j in said["jobs"]] == [job]
+    assert (said["backlog"]["queued"], said["backlog"]["work_ms"]) == (1, 10)
+
+
+def test_a_job_is_shown_with_all_its_moves(cell):
+    address, job, _ = cell
+
+    said = json.loads(run("show", "--store", address, f"video_{job}", "--json"))
+
+    assert [move["state"] for move in said["moves"]] == ["queued", "running"]
+
+
+def test_a_cancel_reaches_the_studio(cell):
+    address, job, store = cell
+
+    assert "was asked to stop" in run("cancel", "--store", address, job)
+    assert list(store.cancelled("studio-1")) == [job]
+    assert store.stop(job, 1).state is State.CANCELLED
+
+
+def test_a_job_that_is_not_there_is_unknown(cell):
+    with pytest.raises(UnknownJob):
+        run("show", "--store", cell[0], "0" * 32)
+
+
+@pytest.mark.parametrize("text", ["", "x", "video_12", "zz" * 16, "'; DROP TABLE jobs"])
+def test_what_is_no_id_is_refused(text):
+    with pytest.raises(Refused, match="32 hexadecimal"):
+        read_id(text)
