@@ -52,6 +52,14 @@ def test_every_old_name_of_a_first_frame_is_one(alias, model):
     assert wish.said  # a picture may come without words
 
 
+def test_a_key_of_an_upload_may_have_spaces_and_an_address_may_not():
+    spaced = "oss://dashscope-instant/t1/2026-11-21/9f/my picture.png"
+
+    assert read(body(f"{HORSE}-i2v", {"img_url": spaced})).given[0].url == spaced
+    with pytest.raises(BadMedia):
+        read(body(f"{HORSE}-i2v", {"img_url": "https://a.example/my picture.png"}))
+
+
 def test_media_keep_the_order_of_the_client_and_pictures_are_named_in_the_models_way():
     media = [{"type": "reference_image", "url": url} for url in (URL, OSS)]
     wish = read(body(f"{HORSE}-r2v", {"prompt": "[Image 1] and character2 dance, Image 3 not", "media": media}))
