@@ -350,7 +350,8 @@ class Log(Section):
     """The residency log: proof of where each request was decided, run and stored."""
 
     origin: str = ""
-    """The log's name in its signed heads, such as `log.example.com/eu-par/2026`. Empty makes one of `cell.origin`."""
+    """The log's name in its signed heads, such as `log.example.com/eu-par/2026`. Empty makes one of the host in
+    `cell.origin` and the cell's name. It never changes while the log is written."""
     folder: Path = Path("log")
     """Where the log lies. It must survive everything; back it up."""
     key: Secret | None = None
@@ -431,6 +432,11 @@ class CellSettings(BaseSettings):
         """The objects' store as `serving.media.store.open_objects` takes it."""
         own = self.objects.url == "folder"
         return f"file://{(self.folders.state / 'objects').absolute()}" if own else self.objects.url
+
+    @property
+    def log_origin(self) -> str:
+        """The log's name in its signed heads."""
+        return self.log.origin or f"{urlsplit(self.cell.origin).hostname}/{self.cell.name}"
 
     @property
     def webhook_reach(self) -> Reach:

@@ -1,10 +1,11 @@
-"""Asks `serving.media.probe`, and lives on when that process does not."""
+"""Asks `serving.media.probe`, and lives on when such a process does not."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
+from asyncio.subprocess import Process
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,7 +15,6 @@ from serving.errors import BadMedia
 
 __all__ = ["Prober", "Seen"]
 
-#: Without the environment, whose variables a decoder has no use for.
 COMMAND: Final = (sys.executable, "-m", "serving.media.probe")
 
 
@@ -27,9 +27,9 @@ class Seen:
 
 
 class Prober:
-    """Looks at one piece of media after the other in a process of its own, which is made anew when it dies.
+    """Looks at media in processes of its own, each of which is made anew when it dies; further pieces wait.
 
-    Start it inside the event loop that uses it; `aclose` ends the process.
+    Use it in one event loop; `aclose` ends the processes.
     """
 
     def __init__(
@@ -38,42 +38,44 @@ class Prober:
         films: FilmLimits | None = None,
         *,
         seconds: float = 60.0,  # for one piece
+        at_once: int = 2,  # so that one piece that takes long does not hold up all others
         command: tuple[str, ...] = COMMAND,
     ) -> None:
         self._limits = {"images": asdict(images or ImageLimits()), "films": asdict(films or FilmLimits())}
         self._seconds = seconds
         self._command = command
-        self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
+        self._idle: list[Process] = []
+        self._turn = asyncio.Semaphore(at_once)
 
     async def look(self, body: bytes, *, film: bool, field: str) -> Seen:
         """What a film or an image is. Raises BadMedia for whatever cannot be decoded within limits."""
         async with self._turn:
+            process = self._idle.pop() if self._idle else await self._start()
             try:
                 async with asyncio.timeout(self._seconds):
-                    told = await self._ask(body, film=film)
+                    told = await self._ask(process, body, film=film)
             except TimeoutError:
-                await self._end()
+                await _end(process)
                 raise BadMedia(
                     field, f"{field}: this takes too long to read. Save it again, or send another."
                 ) from None
             except (ConnectionError, json.JSONDecodeError):
-                await self._end()
+                await _end(process)
                 raise BadMedia(field, f"{field}: this cannot be read. Save it again, or send another.") from None
             except BaseException:
-                await self._end()  # what was asked may still be under way
+                await _end(process)  # what was asked may still be under way
                 raise
+            self._idle.append(process)
         if "bad" in told:
             raise BadMedia(field, f"{field}: {told['bad']}")
         return Seen(Size(int(told["width"]), int(told["height"])), float(told["seconds"]))
 
     async def aclose(self) -> None:
-        """End the process."""
-        async with self._turn:
-            await self._end()
+        """End the processes that nobody waits for."""
+        while self._idle:
+            await _end(self._idle.pop())
 
-    async def _ask(self, body: bytes, *, film: bool) -> dict[str, Any]:
-        process = self._process = self._process or await self._start()
+    async def _ask(self, process: Process, body: bytes, *, film: bool) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps({"film": film, "bytes": len(body), **self._limits}).encode() + b"\n")
@@ -82,15 +84,13 @@ class Prober:
         told = json.loads(await process.stdout.readline())  # no line at all is no JSON: the process is gone
         return dict(told)
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> Process:
         pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         return await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, stderr=null)
 
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        process._transport.close()  # type: ignore[attr-defined]  # else its pipes stay open until they are collected
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]  # else its pipes stay open until they are collected

@@ -9,12 +9,13 @@ import logging
 import os
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 pytest.importorskip("moto.server", reason="the S3 server of the test requirements is not installed")
 
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
@@ -141,7 +142,9 @@ def test_encryption_is_asked_for_as_the_settings_say(server, bucket):
     objects = open_objects(f"s3://{bucket}", options(server, aws_server_side_encryption="AES256"))
     run(objects.put(NAME, b"x"))
 
-    assert s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_object(bucket, NAME).encryption == "AES256"
+    kept: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_object(bucket, NAME)
+
+    assert kept.encryption == "AES256"
 
 
 @pytest.mark.parametrize("where", ["no such bucket", "no server"])

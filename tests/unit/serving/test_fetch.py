@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from serving.errors import BadMedia
-from serving.media.fetch import Fetcher, Patience
+from serving.media.fetch import Fetcher
 from serving.media.guard import Reach
+from serving.media.patience import Patience
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 BODY = b"\x89PNG" + bytes(range(256)) * 40
@@ -317,3 +325,42 @@ def test_a_tenant_waits_for_its_own_fetches_and_nobody_elses():
             return await several(*"aaaa"), await several(*"aaabbb")
 
     assert asyncio.run(run()) == (2, 4)
+
+
+def certified(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server that is `name`, and a client that trusts exactly this."""
+    own = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(
+        who, who, own.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
+    )
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    whole = made.sign(own, hashes.SHA256()).public_bytes(Encoding.PEM)
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(cadata=whole.decode())
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(whole + own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        file.flush()
+        server.load_cert_chain(file.name)
+    return server, client
+
+
+@pytest.mark.parametrize(("host", "trusted"), [("a.test", True), ("b.test", False)])
+def test_a_certificate_is_held_against_the_name_though_the_connection_goes_to_an_address(host, trusted):
+    async def run():
+        at_server, at_client = certified("a.test")
+        world = World(answering())
+        server = await asyncio.start_server(world.serve, "127.0.0.1", 0, ssl=at_server)
+        world.port = server.sockets[0].getsockname()[1]
+        fetcher = Fetcher(Patience(whole=5), resolve=world.resolve, trust=at_client)
+        async with server:
+            try:
+                url = f"https://{host}:{world.port}/"
+                return (await fetcher.fetch(url, field="f", tenant="t", reach=world.reach)).body
+            except BadMedia as refused:
+                return str(refused)
+
+    told = asyncio.run(run())
+
+    assert told == BODY if trusted else "certificate is not trusted" in told

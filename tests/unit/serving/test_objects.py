@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -190,12 +191,12 @@ asyncio.run(open_objects(sys.argv[1]).put_stream(key("t-1", "films", "a.mp4"), e
 
 
 def test_a_killed_writer_leaves_no_half_object_and_its_draft_is_swept(objects, folder):
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, f"file://{folder}"], stdout=subprocess.PIPE, cwd=ROOT)
-    for _ in range(30):
-        writer.stdout.readline()
-    writer.send_signal(signal.SIGKILL)
-    writer.wait()
-    writer.stdout.close()
+    writer: Any = subprocess.Popen([sys.executable, "-c", WRITER, f"file://{folder}"], stdout=subprocess.PIPE, cwd=ROOT)
+    with writer.stdout as told:
+        for _ in range(30):
+            told.readline()
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
     left = [each for each in folder.rglob("*") if each.is_file()]
 
     assert listed(objects) == []

@@ -230,14 +230,26 @@ def test_limits_are_counted_in_their_units(write):
     assert (media.patience.bytes, media.patience.whole) == (3 << 20, 5)
 
 
-def test_every_setting_says_what_it_is():
-    settings = CellSettings.model_fields
-    fields = {
-        f"{name}.{field}": facts for name in settings for field, facts in settings[name].annotation.model_fields.items()
-    }
+def test_every_setting_says_what_it_is(write):
+    sections = {name: type(section) for name, section in load(write()).sections().items()}
+    fields = {f"{name}.{field}": facts for name, each in sections.items() for field, facts in each.model_fields.items()}
 
+    assert len(fields) > 70
     assert [name for name, facts in fields.items() if len(facts.description or "") < 10] == []
-    assert [name for name in settings if not settings[name].annotation.__doc__] == []
+    assert [name for name, each in sections.items() if not each.__doc__] == []
+
+
+def test_the_log_has_a_name_of_the_cells_own_unless_it_is_given_one(write):
+    assert load(write()).log_origin == "eu.example.com/eu-par"
+    assert load(write("[log]\norigin = 'log.example.com/eu'\n")).log_origin == "log.example.com/eu"
+
+
+def test_webhooks_go_to_hosts_of_their_own_under_the_same_guard(write):
+    settings = load(
+        write("[webhooks]\non = true\nhosts = ['hook.test']\n[media]\nhosts = ['a.test']\nports = [8443]\n")
+    )
+
+    assert settings.webhook_reach == Reach(hosts=("hook.test",), ports=frozenset({8443}))
 
 
 def test_the_page_and_the_example_are_fresh():
@@ -263,10 +275,9 @@ def test_the_examples_defaults_are_the_defaults(write):
     assert given["engine"]["kind"] == "torch"
 
 
-def test_nothing_else_in_this_room_reads_the_environment():
+def test_below_the_settings_and_the_command_nothing_reads_the_environment():
     room = Path(__file__).parents[3] / "serving"
-    reading = {
-        path.name for path in room.rglob("*.py") if "os.environ" in path.read_text() or "getenv" in path.read_text()
-    }
+    files = {str(path.relative_to(room)): path.read_text(encoding="utf-8") for path in room.rglob("*.py")}
+    reading = {name for name, text in files.items() if "os.environ" in text or "getenv" in text}
 
-    assert reading == {"settings_file.py"}
+    assert reading <= {"settings_file.py", "cli.py"}
