@@ -144,8 +144,8 @@ def check_entry(number, entry):
 
 def check_requests(entries):
     """Whatever ran was allowed before, where it ran; numbers of a writer rise by one."""
-    allowed: dict = {}
-    following: dict = {}
+    allowed: dict[str, str] = {}
+    following: dict[str, int] = {}
     for number, said in enumerate(entries):
         need(said["n"] == following.get(said["w"], 0), f"entry {number} is not the next of its writer")
         following[said["w"]] = said["n"] + 1

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.canonical import encode as canonical
@@ -23,6 +23,7 @@ KINDS = [part["$ref"].removeprefix("#/$defs/") for part in SCHEMA["oneOf"]]
 VALIDATORS = {
     kind: jsonschema.Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": DEFS}) for kind in KINDS
 }  # fmt: skip
+SLOW = [HealthCheck.too_slow]  # an entry has some twenty random parts
 JUNK = st.one_of(
     st.booleans(), st.integers(-3, 2**53 - 1), st.text(max_size=12), st.just([]), st.just({}), st.just(""),
     st.text(string.hexdigits + "trw-./", max_size=66),
@@ -38,12 +39,20 @@ def values(node) -> st.SearchStrategy:
     if "enum" in node:
         return st.sampled_from(node["enum"])
     return {
-        "string": lambda: st.from_regex(re.compile(node["pattern"], re.ASCII), fullmatch=True).filter(str.isprintable),
+        "string": lambda: words(node["pattern"]),
         "integer": lambda: st.integers(node["minimum"], node["maximum"]),
         "boolean": st.booleans,
         "array": lambda: st.lists(values(node["items"]), max_size=min(4, node["maxItems"])),
         "object": lambda: objects(node),
     }[node["type"]]()
+
+
+def words(pattern: str) -> st.SearchStrategy:
+    """Strings of a pattern; hexadecimal digits from bytes, which hypothesis draws in one piece."""
+    if plain := re.fullmatch(r"\^([a-z]-)?\[0-9a-f\]\{([0-9]+)\}\$", pattern):
+        head, half = plain[1] or "", int(plain[2]) // 2
+        return st.binary(min_size=half, max_size=half).map(lambda data: head + data.hex())
+    return st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True).filter(str.isprintable)
 
 
 def objects(node) -> st.SearchStrategy:
@@ -91,7 +100,7 @@ def agrees(kind, value) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_what_the_schema_allows_passes(kind, data):
     value = data.draw(values(DEFS[kind]))
@@ -101,7 +110,7 @@ def test_what_the_schema_allows_passes(kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_a_changed_entry_passes_when_another_implementation_of_json_schema_allows_it(kind, data):
     value = data.draw(mutated(kind))
@@ -112,7 +121,7 @@ def test_a_changed_entry_passes_when_another_implementation_of_json_schema_allow
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_only_the_canonical_bytes_pass(kind, data):
     value = data.draw(values(DEFS[kind]))
@@ -168,13 +177,12 @@ PATTERNS = sorted({pattern for kind in KINDS for _, pattern in strings(DEFS[kind
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("text", ENCODED)
-def test_no_field_takes_a_prompt_a_name_an_address_or_their_base64(pattern, text):
-    assert not re.fullmatch(pattern.removesuffix("$"), text)
+def test_no_field_takes_a_prompt_a_name_an_address_or_their_base64(pattern):
+    assert [text for text in ENCODED if re.fullmatch(pattern.removesuffix("$"), text)] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_an_entry_in_which_a_person_s_words_stand_does_not_pass(kind, data):
     value = data.draw(values(DEFS[kind]))
