@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
 from policies.archive import read_archive, read_record
 from policies.atlas import Atlas
-from policies.canonical import encode, sha256
+from policies.canonical import Value, encode, sha256
 from policies.constraints import Constraints, DataClass
 from policies.decision import Grounds
 from policies.errors import Malformed, Refused
@@ -23,10 +24,13 @@ from policies.tables import Tables
 TODAY = days(date(2026, 12, 1))
 POLICY = Policy.shipped()
 TENANT = Constraints(
-    home="EU", allowed_jurisdictions=["EU"], allowed_classes=list(DataClass), forbidden_lists=["us-1260h"]
+    home="EU",
+    allowed_jurisdictions=frozenset(["EU"]),
+    allowed_classes=frozenset(DataClass),
+    forbidden_lists=frozenset(["us-1260h"]),
 )
 GROUNDS = {"checked": "2026-11-24", "expires": "2027-01-31", "source": "the register of companies"}
-CHAIN = [
+CHAIN: list[Value] = [
     {"fact": "parent", "provider": "scaleway", "entity": "iliad-sa", **GROUNDS},
     {"fact": "subprocessors", "provider": "scaleway", "entities": ["cooling-sa"], **GROUNDS},
 ]
@@ -36,7 +40,7 @@ def question(region: str = "scaleway/fr-par", **changed) -> Question:
     return replace(Question("personal", "generation", "EU", region, TODAY), **changed)
 
 
-def confirmed_lists() -> dict:
+def confirmed_lists() -> dict[str, Any]:
     """The shipped lists, as someone holds them who has read the whole list."""
     value = json.loads(Shelf().read_lists(TODAY).canonical)
     value["lists"][0] |= {"confidence": "confirmed", "checked": "2026-11-21"}

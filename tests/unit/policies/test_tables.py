@@ -23,9 +23,11 @@ from policies.worker import Worker
 
 TODAY = days(date(2026, 12, 1))
 POLICY = Policy.shipped()
-EU = Constraints(home="EU", allowed_jurisdictions=["EU"], allowed_classes=list(DataClass))
-BOTH = Constraints(home="EU", allowed_jurisdictions=["EU", "JP"], allowed_classes=[DataClass.PERSONAL])
-IN_EU = Wish(allowed_jurisdictions=["EU"])
+EU = Constraints(home="EU", allowed_jurisdictions=frozenset(["EU"]), allowed_classes=frozenset(DataClass))
+BOTH = Constraints(
+    home="EU", allowed_jurisdictions=frozenset(["EU", "JP"]), allowed_classes=frozenset([DataClass.PERSONAL])
+)
+IN_EU = Wish(allowed_jurisdictions=frozenset(["EU"]))
 GROUNDS = {"checked": "2026-11-24", "source": "the register of companies"}
 OWNED = {"fact": "ownership", "provider": "scaleway", "value": "EU", "expires": "2027-01-31", **GROUNDS}
 
@@ -131,7 +133,7 @@ def test_a_wish_narrows(tables):
 
 
 def test_a_wish_for_more_gets_no_more(tables):
-    wish = Wish(allowed_jurisdictions=["EU", "JP", "US"], allowed_classes=list(DataClass))
+    wish = Wish(allowed_jurisdictions=frozenset(["EU", "JP", "US"]), allowed_classes=frozenset(DataClass))
 
     assert tables.decide("eu", "personal", day=TODAY, wishes=(wish,)).eligible == (
         tables.decide("eu", "personal", day=TODAY).eligible
@@ -139,7 +141,7 @@ def test_a_wish_for_more_gets_no_more(tables):
 
 
 def test_wishes_that_cannot_be_joined_are_denied(tables):
-    groups = [[f"scheme{number}"] for number in range(3)], [[f"other{number}"] for number in range(3)]
+    groups = [frozenset(frozenset([f"{name}{n}"]) for n in range(3)) for name in ("scheme", "other")]
     wishes = tuple(Wish(required_any=group) for group in groups)
 
     assert tables.decide("eu", "personal", day=TODAY, wishes=wishes).reason == "refused_wish"
@@ -153,7 +155,9 @@ def test_people_elsewhere_need_a_law_that_accepts_the_region(tables):
 
 
 def test_naming_other_people_does_not_talk_the_tenant_out_of_its_own_law(atlas, lists):
-    swiss = Constraints(home="CH", allowed_jurisdictions=["EU"], allowed_classes=[DataClass.PERSONAL])
+    swiss = Constraints(
+        home="CH", allowed_jurisdictions=frozenset(["EU"]), allowed_classes=frozenset([DataClass.PERSONAL])
+    )
     tables = Tables.build(POLICY, atlas, lists, {"swiss": swiss}, TODAY)
 
     decision = tables.decide("swiss", "personal", day=TODAY, subject_region="EU")
