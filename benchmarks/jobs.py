@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from serving.jobs.job import Draft, JobId, TenantId, new_id
+from serving.jobs.job import Draft, Job, JobId, TenantId, new_id
 from serving.jobs.rules import Rules
 from serving.jobs.sql.store import SqlStore, open_store
 from tests.postgres import Server, missing
@@ -96,7 +96,7 @@ def figures(database: str, store: SqlStore, calls: int) -> Iterator[Figure]:
     yield timed(database, "poll", 4 * calls, 1, lambda n: store.get(TENANT, ids[n % len(ids)]))
     yield timed(database, "poll", 4 * calls, 4, lambda n: store.get(TENANT, ids[n % len(ids)]), 1000)
     yield timed(database, "page of 20 with total", calls // 4, 1, lambda _: store.list(TENANT))
-    claimed = []
+    claimed: list[Job] = []
     yield timed(database, "claim", calls, 1, lambda _: claimed.extend(store.claim("studio")))
     yield timed(database, "renew", calls, 1, lambda n: store.renew(claimed[n].id, claimed[n].fence))
     yield timed(

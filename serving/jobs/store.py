@@ -118,8 +118,13 @@ class Bench(Protocol):
 class Keep(Protocol):
     """What the house does of itself, and what its operators see. No client's request reaches these."""
 
-    rules: Rules
-    bell: Bell
+    @property
+    def rules(self) -> Rules:
+        """How long this store waits for whom."""
+
+    @property
+    def bell(self) -> Bell:
+        """Rings for every change, by whichever process."""
 
     def now(self) -> int:
         """The database's clock."""

@@ -179,7 +179,8 @@ def test_processes_that_claim_at_once_never_share_a_job(store, address):
 
 @pytest.mark.slow
 def test_studios_that_are_killed_and_frozen_lose_nothing_and_bill_nothing_twice(store, address):
-    rng, stopped = random.Random(7), {}
+    rng = random.Random(7)
+    stopped: dict[subprocess.Popen[str], float] = {}
     made = submit(store, 60)
     with crew(address, 3) as c:
         finish(store, 60, lambda: harm(c, rng, stopped))
@@ -226,7 +227,7 @@ def away(dialect: str) -> Exception:
     if dialect == "postgresql":
         return psycopg.OperationalError("the connection is gone")
     error = sqlite3.OperationalError("database is locked")
-    error.sqlite_errorname = "SQLITE_BUSY"  # type: ignore[misc]  # typeshed has it read-only
+    error.sqlite_errorname = "SQLITE_BUSY"
     return error
 
 
@@ -234,7 +235,7 @@ def away(dialect: str) -> Exception:
 def commit_that_is_lost(store: SqlStore, *, after: bool) -> Iterator[None]:
     """The next commit fails, having happened (`after`) or not."""
     dialect = store._db._engine.dialect
-    real, lost = dialect.do_commit, []
+    real, lost = dialect.do_commit, list[object]()
 
     def commit(raw: Any) -> None:
         if lost:
@@ -244,7 +245,7 @@ def commit_that_is_lost(store: SqlStore, *, after: bool) -> Iterator[None]:
             real(raw)
         raise away(dialect.name)
 
-    dialect.do_commit = commit  # type: ignore[method-assign]
+    dialect.do_commit = commit  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
@@ -363,7 +364,7 @@ def _alter(address: str, sql: str) -> None:
             raw.close()
     else:
         with psycopg.connect(address) as wire:
-            wire.execute(sql)  # type: ignore[arg-type]  # the test's own words
+            wire.execute(sql)
 
 
 def test_a_server_is_migrated_once_by_all_who_start_at_once(mortal: Server):

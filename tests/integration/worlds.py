@@ -82,7 +82,7 @@ class Postgres:
 
     def _create(self, name: str, template: str) -> None:
         with psycopg.connect(self._server.address(), autocommit=True) as wire:
-            wire.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]  # names are ours
+            wire.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
 def _set_clock(address: str, ms: int) -> None:

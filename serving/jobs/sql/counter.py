@@ -12,8 +12,8 @@ from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
 from serving.jobs.refusals import finished, key_taken, started, unknown, unknown_anchor
 from serving.jobs.rules import Rules
-from serving.jobs.sql.database import Database, Run, one
-from serving.jobs.sql.rows import Row, artefact_of, event_of, job_of, jobs_of
+from serving.jobs.sql.database import Database, Row, Run, one
+from serving.jobs.sql.rows import artefact_of, event_of, job_of, jobs_of
 
 NEVER: Final = 2**62  # ms: later than anything
 SHOWN: Final = tuple(s for s in State if s is not State.EXPIRED)  # in a list, unless asked otherwise

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, RowMapping
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -21,7 +21,8 @@ from serving.jobs.bell import Bell
 from serving.jobs.sql.queries import queries
 
 T = TypeVar("T")
-Rows = Sequence[RowMapping]
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
 _LOCK = 0x6571_7565  # of migrations, in Postgres; any number that nobody else takes
 
 
@@ -94,7 +95,7 @@ class Database:
 
     def _read(self, name: str, values: Mapping[str, object]) -> Rows:
         with self._reader.connect() as connection:
-            return connection.execute(self._queries[name], values).mappings().all()
+            return cast(Rows, connection.execute(self._queries[name], values).mappings().all())
 
     def _write(self, work: Callable[[Run], T]) -> T:
         with self._writer, self._engine.begin() as connection:
@@ -105,7 +106,7 @@ class Database:
 
     def _rows(self, connection: Connection, name: str, values: Mapping[str, object]) -> Rows:
         found = connection.execute(self._queries[name], values)
-        return found.mappings().all() if found.returns_rows else ()
+        return cast(Rows, found.mappings().all()) if found.returns_rows else ()
 
     def _steadily(self, attempt: Callable[[], T]) -> T:
         end = time.monotonic() + self._patience_s
@@ -136,6 +137,6 @@ def _named(error: SQLAlchemyError) -> Broken | Unavailable:
     )
 
 
-def one(rows: Rows) -> RowMapping | None:
+def one(rows: Rows) -> Row | None:
     """The only row, or None."""
     return rows[0] if rows else None

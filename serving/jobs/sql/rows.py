@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from serving.jobs.job import Job, State, TenantId
 from serving.jobs.records import Artefact, Event, Parcel, Usage
-
-Row = Mapping[str, Any]
+from serving.jobs.sql.database import Row
 
 
 def job_of(row: Row) -> Job:
