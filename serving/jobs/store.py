@@ -142,7 +142,8 @@ class Keep(Protocol):
         """What there is to do."""
 
     def reap(self) -> Sequence[Job]:
-        """Put jobs whose lease has run out back, and end those that are cancelled, too late or tried too often."""
+        """Put jobs whose lease has run out back, and end those that are cancelled, too late or tried too often.
+        Somebody calls this every few seconds; a take-over takes the lease and that."""
 
     def expire(self) -> Sequence[Job]:
         """End the life of films whose time has come, and forget what was asked and old idempotency keys."""

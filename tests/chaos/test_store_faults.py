@@ -339,6 +339,20 @@ def test_a_worker_that_is_too_old_for_the_tables_refuses_to_start(store, address
         open_store(address)
 
 
+def test_an_old_worker_starts_on_tables_that_newer_ones_have_grown(store, address):
+    _alter(address, "UPDATE alembic_version SET version_num = '0002_pre'")
+
+    late = open_store(address)
+
+    assert late.backlog().queued == 0
+    late.close()
+
+
+def test_a_store_whose_tables_are_not_there_says_what_to_do(tmp_path):
+    with pytest.raises(Unavailable, match="tables are migrated"):
+        open_store(f"sqlite:///{tmp_path / 'jobs.db'}", migrated=False)
+
+
 def test_events_cannot_be_changed_or_removed(store, address):
     submit(store, 1)
 

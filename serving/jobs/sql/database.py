@@ -130,7 +130,10 @@ def _named(error: SQLAlchemyError) -> Broken | Unavailable:
     """Our own error for one of the database's. Its text is kept away: it may hold what was asked for."""
     kind = type(error.orig).__name__ if isinstance(error, DBAPIError) else type(error).__name__
     if isinstance(error, (IntegrityError, ProgrammingError, DataError)):
-        return Broken(f"The job store refused a query ({kind}). Nothing was changed; report it, it is our mistake.")
+        return Broken(
+            f"The job store refused a query ({kind}). Nothing was changed. See that its tables are migrated; if they "
+            "are, report it."
+        )
     return Unavailable(
         f"The job store does not answer ({kind}). Nothing was promised; try again, and see that the database runs, "
         "its disk has room and its tables are migrated."

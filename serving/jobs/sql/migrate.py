@@ -11,6 +11,7 @@ from typing import Literal
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
@@ -29,7 +30,7 @@ def migrate(database: Database, half: Literal["pre", "post"] = "post") -> None:
         config.set_main_option("path_separator", "newline")
         target = _newest(config, half)
         with database.exclusively() as connection:
-            if target not in _applied(connection):
+            if _applied(connection) < _place(target):
                 config.attributes["connection"] = connection
                 command.upgrade(config, target)
 
@@ -39,9 +40,12 @@ def _newest(config: Config, half: str) -> str:
     return next(r.revision for r in revisions if r.revision.endswith(half))
 
 
-def _applied(connection: Connection) -> set[str]:
-    """What is in force: Alembic notes the last revision only, so its forerunners are added by their numbers."""
-    from alembic.runtime.migration import MigrationContext
+def _applied(connection: Connection) -> tuple[str, bool]:
+    """How far the tables are. They may be further than this code knows, when newer workers have come first."""
+    return max(map(_place, MigrationContext.configure(connection).get_current_heads()), default=("", False))
 
-    heads = MigrationContext.configure(connection).get_current_heads()
-    return {*heads, *(head.replace("_post", "_pre") for head in heads)}
+
+def _place(revision: str) -> tuple[str, bool]:
+    """Sorts revisions: by number, *pre* before *post*."""
+    number, _, half = revision.partition("_")
+    return number, half == "post"
