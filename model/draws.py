@@ -39,6 +39,7 @@ class Sampling:
 
     temperature: float = 1.0
     floor: float = 0.0  # codes less likely than this share of the likeliest are never drawn (min-p)
+    keep: float = 1.0  # from this likelihood of the likeliest code on, whether it is drawn is left to its likelihood
 
 
 def draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
@@ -49,8 +50,20 @@ def draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
     if sampling.temperature == 0.0:
         return logits.argmax(-1)
     likely = torch.softmax(logits.double() / sampling.temperature, -1)
+    if sampling.keep < 1.0:
+        likely = _kept(likely, torch.softmax(logits.double(), -1), sampling.keep)
     if sampling.floor > 0.0:
         likely = torch.where(likely < sampling.floor * likely.amax(-1, keepdim=True), 0.0, likely)
     sums = likely.cumsum(-1)
     target = (uniform * sums[:, -1])[:, None]
     return torch.searchsorted(sums, target, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+
+
+def _kept(sharp: Tensor, true: Tensor, least: float) -> Tensor:
+    """Likelihoods [N, V] of which the likeliest code's is the true one, where that is at least `least`; the others
+    share what is left as they do in `sharp`. Plain ground goes on almost surely, and a temperature would make that
+    sure: films would stay empty."""
+    top, place = true.max(-1, keepdim=True)
+    rest = sharp.scatter(-1, place, 0.0)
+    kept = (rest * ((1 - top) / rest.sum(-1, keepdim=True).clamp(min=1e-30))).scatter(-1, place, top)
+    return torch.where(top >= least, kept, sharp)

@@ -15,7 +15,7 @@ from model.world.scene import SHAPES, Look, Scene, sample_bodies, sample_face, s
 
 KINDS: Final = ("one", "two", "face")
 SHARES: Final[dict[Mode, tuple[float, float, float]]] = {  # of one body, two bodies, a face
-    Mode.T2V: (0.55, 0.20, 0.25),
+    Mode.T2V: (0.45, 0.20, 0.35),
     Mode.I2V: (0.55, 0.20, 0.25),
     Mode.EXTEND: (0.55, 0.20, 0.25),
     Mode.EDIT: (0.50, 0.35, 0.15),
