@@ -123,12 +123,18 @@ def _checked(folder: Path) -> tuple[dict[str, bytes], str]:
     return bodies, digest
 
 
-def load(name: str = "pony", device: str = "cpu") -> Model:
-    """The model of a shipped name or of a folder. Raises BadWeights for anything missing, altered or malformed."""
+def place(name: str) -> Path:
+    """The folder of a shipped name, or the folder named. Raises BadWeights when there is none."""
     folder = WEIGHTS / name if "/" not in name and (WEIGHTS / name).is_dir() else Path(name)
     if not folder.is_dir():
         have = ", ".join(sorted(p.name for p in WEIGHTS.iterdir() if p.is_dir())) if WEIGHTS.is_dir() else ""
         raise BadWeights(f"There are no weights called {name!r}. Shipped: {have or 'none'}; or name a folder.")
+    return folder
+
+
+def load(name: str = "pony", device: str = "cpu") -> Model:
+    """The model of a shipped name or of a folder. Raises BadWeights for anything missing, altered or malformed."""
+    folder = place(name)
     bodies, digest = _checked(folder)
     config = config_from(bodies["config.json"])
     try:

@@ -177,8 +177,10 @@ class Generator:
         given: Sequence[Codes | None],
         seeds: Sequence[int],
         start: int,
+        sampling: Sampling | None = None,
     ) -> Iterator[Step]:
-        """The steps of `decode`, each told of when it has been done; what asks for the next decides when that is."""
+        """The steps of `decode`, each told of when it has been done; what asks for the next decides when that is.
+        `sampling` stands in for that of the prompt's mode."""
         model, v = self.model, self.model.trunk.vocabulary
         known = 0 if given[0] is None else given[0].video.shape[0]
         specs = [p.spec(model.config, chunks, given=known) for p in prompts]
@@ -194,10 +196,10 @@ class Generator:
         first = table.first + known * spec.chunk_slots
         model.trunk(tokens, all_rows[: first - 1], cache)
         chance = torch.from_numpy(np.stack([chances(s, table, start) for s in seeds])).to(model.device)
-        sampling = self.sampling[prompts[0].mode]
+        drawn = sampling or self.sampling[prompts[0].mode]
         for wave in table.steps():
             for slots in [wave] if self.pace is Pace.WAVES else [slice(s, s + 1) for s in range(wave.start, wave.stop)]:
-                self._step(tokens, table, all_rows, cache, slots, chance, sampling, len(prompts) if guided else None)
+                self._step(tokens, table, all_rows, cache, slots, chance, drawn, len(prompts) if guided else None)
                 yield Step(table, slots, tokens)
 
     def _step(

@@ -14,16 +14,19 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from model.clip import Mode
 from model.config import ModelConfig
+from model.draws import Sampling
 from model.engine import Chunk, Stats, Task
 from model.engines.reel import Reel
 from model.engines.stepper import Stepper
 from model.engines.walk import Walk
 from model.errors import BadRequest, Broken, EquerryError, Refused, Stopped, Unavailable
+from model.generate import SAMPLING
 
 CANCELLED: Final = "The film was cancelled."
 IDLE: Final = 1.0  # seconds between looks at a stepper that has nothing to do
@@ -36,10 +39,15 @@ class EngineLoop:
     """An `Engine` over a stepper."""
 
     def __init__(
-        self, make: Callable[[], Stepper], config: ModelConfig, clock: Callable[[], float] = time.monotonic
+        self,
+        make: Callable[[], Stepper],
+        config: ModelConfig,
+        *,
+        sampling: Mapping[Mode, Sampling] = SAMPLING,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`make` runs in the loop's own thread, now and after each fault; `clock` counts seconds."""
-        self._make, self._config, self._clock = make, config, clock
+        self._make, self._config, self._sampling, self._clock = make, config, sampling, clock
         self._news = threading.Condition()  # guards the next six, which any thread may touch
         self._waiting: deque[Reel] = deque()
         self._open: dict[str, Reel] = {}
@@ -55,7 +63,7 @@ class EngineLoop:
 
     async def submit(self, task: Task) -> AsyncIterator[Chunk]:
         """See `Engine`."""
-        reel = Reel(task.job, Walk(task, self._config), asyncio.get_running_loop())
+        reel = Reel(task.job, Walk(task, self._config, self._sampling), asyncio.get_running_loop())
         self._enter(reel)
         try:
             async for chunk in reel.chunks():

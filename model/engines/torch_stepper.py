@@ -5,34 +5,27 @@ Simple and exact: films at different phases do not share a forward pass, so many
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from model.checkpoint import Model
-from model.clip import Mode
-from model.draws import Sampling
 from model.engines.stepper import Drawn
 from model.engines.walk import Cut
-from model.generate import SAMPLING, Generator, Pace, Step
+from model.generate import Generator, Pace, Step
 
 
 class TorchStepper:
     """Draws with plain torch."""
 
-    def __init__(
-        self,
-        model: Model,
-        *,
-        room: int = 8,
-        pace: Pace = Pace.WAVES,
-        sampling: Mapping[Mode, Sampling] = SAMPLING,
-    ) -> None:
+    def __init__(self, model: Model, *, room: int = 8, pace: Pace = Pace.WAVES) -> None:
         self.room = room
-        self.generator = Generator(model, pace=pace, sampling=sampling)
+        self.generator = Generator(model, pace=pace)
         self._open: dict[str, Iterator[Step]] = {}
 
     def open(self, name: str, cut: Cut) -> None:
         """Begins a window; its prompt is read in the first step."""
-        self._open[name] = self.generator.decoding([cut.prompt], cut.spec.chunks, [cut.given], [cut.seed], cut.start)
+        self._open[name] = self.generator.decoding(
+            [cut.prompt], cut.spec.chunks, [cut.given], [cut.seed], cut.start, cut.sampling
+        )
 
     def step(self) -> list[Drawn]:
         """One wave of each open window."""

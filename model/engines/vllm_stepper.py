@@ -45,7 +45,9 @@ class VllmStepper:
     def __init__(self, settings: VllmSettings, config: ModelConfig) -> None:
         """Raises Unavailable when vLLM is not installed."""
         self.settings, self.config, self.room = settings, config, settings.films
+        self.cached = 0  # rows of prompts that were found in the prefix cache
         self._left: dict[str, int] = {}  # slots that are still to come, of each open window
+        self._fresh: set[str] = set()  # windows that no slot has come of
         self._llm = _start(settings, config)
 
     def open(self, name: str, cut: Cut) -> None:
@@ -71,6 +73,7 @@ class VllmStepper:
                 "This film is too long for the engine. Ask for fewer references or a smaller size."
             ) from error
         self._left[name] = cut.slots
+        self._fresh.add(name)
 
     def step(self) -> list[Drawn]:
         """One step of vLLM's scheduler: waves of the windows that run, and parts of prompts."""
@@ -78,6 +81,9 @@ class VllmStepper:
 
     def _drawn(self, output: Any) -> Drawn:
         name, tokens = output.request_id, list(output.outputs[0].token_ids)
+        if name in self._fresh:
+            self._fresh.remove(name)
+            self.cached += output.num_cached_tokens or 0
         self._left[name] -= len(tokens)
         if self._left[name] <= 0 or output.finished:
             del self._left[name]
@@ -85,6 +91,7 @@ class VllmStepper:
 
     def drop(self, name: str) -> None:
         """Frees a window's pages before the next step."""
+        self._fresh.discard(name)
         if self._left.pop(name, None) is not None:
             self._llm.abort_request([name])
 

@@ -90,7 +90,7 @@ class Runner:
         starts = batch.num_computed_tokens_cpu[:requests]
         fill(self.paper, self.takes(), starts, np.diff(edges), batch.token_ids_cpu)
         rows = int(edges[-1])
-        self.model.inbox[:rows].copy_(torch.from_numpy(self.paper[:rows]))
+        self.get_model().inbox[:rows].copy_(torch.from_numpy(self.paper[:rows]))
         return super()._model_forward(*arguments, **named)  # type: ignore[misc]  # a mixin's super is the runner
 
     def _sample(self: Any, logits: Tensor, drafts: Any) -> SamplerOutput:
