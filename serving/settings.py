@@ -335,6 +335,29 @@ class Webhooks(Section):
     """Seconds for one try."""
 
 
+class Marks(Section):
+    """How films are marked as generated, and who signs for it. There is no way to switch marks off."""
+
+    certificate: Path | None = None
+    """File with the certificate chain that signs films (C2PA), in PEM, the signer's own first. With none, the cell
+    draws an authority and a signer for development; readers call such films untrusted."""
+    key: Secret | None = None
+    """File with the signer's private key, P-256, as PKCS#8 in PEM. It goes with `certificate`."""
+    watermark: Secret | None = None
+    """File with the secret that the invisible watermarks depend on. Whoever has it can find and forge them. With none,
+    the cell draws one and keeps it in `folders.state`; back it up, since without it no mark is ever found again."""
+    timestamps: str = ""
+    """Address of an RFC 3161 time-stamping authority, asked at each signature. Empty asks nobody."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together; name both, or neither")
+        if self.timestamps and not self.timestamps.startswith(("http://", "https://")):
+            raise ValueError("write timestamps as http:// or https:// and an address, or leave it empty")
+        return self
+
+
 class Telemetry(Section):
     """What leaves for those who watch the cell: ids, sizes, counts, durations and states, never a prompt."""
 
@@ -401,6 +424,7 @@ class CellSettings(BaseSettings):
     limits: Limits = Limits()
     media: Media = Media()
     webhooks: Webhooks = Webhooks()
+    marks: Marks = Marks()
     telemetry: Telemetry = Telemetry()
     log: Log = Log()
     policies: Policies = Policies()
