@@ -1,0 +1,84 @@
+"""Marks films on their way out: label, watermark in picture and sound, MP4, C2PA. What fails here is not delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+
+from model.clip import Film
+from model.media import encode_film
+from policies.log.entry import Manifest, Watermark
+from serving.jobs.job import Job
+from serving.media.marks.c2pa import Ingredient, Residency, sign
+from serving.media.marks.certificate import Credential
+from serving.media.marks.label import label
+from serving.media.marks.payload import chips_of, pid_of
+from serving.media.marks.watermark_sound import mark_sound
+from serving.media.marks.watermark_video import mark_frames
+from serving.order import Order, Piece
+from serving.studio.marker import Delivery
+from serving.wish import Role
+
+__all__ = ["ALGORITHM", "VERSION", "CellMarker", "Fetch", "request_digest"]
+
+Fetch = Callable[[Piece], bytes]  # a piece's body, from the cell's own store
+
+ALGORITHM: Final = "equerry"
+VERSION: Final = 1
+TITLES: Final = {Role.FIRST_FRAME: "first frame", Role.REFERENCE: "reference", Role.SOURCE: "source"}
+
+
+def request_digest(job: str) -> str:
+    """What a film's manifest says of its request: SHA-256, hexadecimal, of the id that the log has."""
+    return sha256(f"r-{job}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellMarker:
+    """The marker of one cell. `deliver` may be called from many threads."""
+
+    key: bytes  # of the watermarks
+    credential: Credential
+    fetch: Fetch
+    origin: str  # of the log
+    cell: str
+    jurisdiction: str
+    timestamps: str = ""  # address of a time-stamping authority; empty asks nobody
+
+    def deliver(self, film: Film, job: Job, order: Order) -> Delivery:
+        """Label, watermark, encode and sign, in this order. Raises whatever goes wrong; then there is no delivery."""
+        pid = pid_of(self.key, job.id)
+        signed = sign(
+            encode_film(self.watermark(film, pid, labelled=order.wish.watermark)),
+            self.credential,
+            residency=self._residency(job),
+            pid=pid,
+            ingredients=self._ingredients(order.pieces),
+            timestamps=self.timestamps,
+        )
+        return Delivery(
+            body=signed.body,
+            c2pa=Manifest(manifest=signed.manifest, cert=self.credential.digest),
+            watermark=Watermark(alg=ALGORITHM, ver=VERSION, pid=pid),
+            label=order.wish.watermark,
+        )
+
+    def watermark(self, film: Film, pid: str, *, labelled: bool = False) -> Film:
+        """The film with the invisible marks, and the visible one if it is wanted."""
+        chips = chips_of(self.key, pid)
+        frames = label(film.frames) if labelled else film.frames
+        return replace(
+            film,
+            frames=mark_frames(frames, film.fps, chips, self.key),
+            sound=mark_sound(film.sound, film.rate, chips, self.key),
+        )
+
+    def _residency(self, job: Job) -> Residency:
+        return Residency(
+            origin=self.origin, request=request_digest(job.id), cell=self.cell, jurisdiction=self.jurisdiction
+        )
+
+    def _ingredients(self, pieces: Sequence[Piece]) -> list[Ingredient]:
+        return [Ingredient(TITLES[piece.role], self.fetch(piece)) for piece in pieces]

@@ -1,0 +1,114 @@
+"""What a watermark carries: 48 bits that name a job, 16 that check them, made robust by a convolutional code.
+
+64 bits become 128 chips (rate 1/2, constraint length 9, generators 753 and 561 octal, tail-biting), read by soft
+decisions. They are scrambled by the cell's key, so that neither an id's many zeros nor another cell's mark looks like
+a mark. The check alone lets one of 65,536 random readings pass.
+"""
+
+from __future__ import annotations
+
+import hmac
+from binascii import crc_hqx
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256, shake_256
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CHIPS", "Chips", "Read", "chips_of", "pid_of", "read_chips"]
+
+Chips = NDArray[np.float32]  # [CHIPS]; +1 or -1 when written, any size when read
+
+ID_BYTES: Final = 6
+BITS: Final = 64
+RATE: Final = 2
+CHIPS: Final = BITS * RATE
+STATES: Final = 256
+GENERATORS: Final = (0o753, 0o561)  # the usual pair of constraint length 9, free distance 12
+LAPS: Final = 3  # times that a tail-biting word is gone round, until the state at its seam has settled
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A reading of which the check holds."""
+
+    pid: str  # 12 hexadecimal digits
+    likeness: float  # of what was read with what was written, 0..1; noise comes to about 0.6
+
+
+def pid_of(key: bytes, job: str) -> str:
+    """The 48 bits that stand for a job in this cell, as 12 hexadecimal digits."""
+    return hmac.digest(key, b"equerry/pid/1\0" + job.encode(), "sha256")[:ID_BYTES].hex()
+
+
+def chips_of(key: bytes, pid: str) -> Chips:
+    """The chips that carry an id of 12 hexadecimal digits."""
+    body = bytes.fromhex(pid)
+    if len(body) != ID_BYTES:
+        raise ValueError(f"An id has 12 hexadecimal digits, not {pid!r}.")
+    bits = np.unpackbits(np.frombuffer(body + crc_hqx(body, 0xFFFF).to_bytes(2, "big"), np.uint8))
+    return (1 - 2.0 * _coded(bits)).astype(np.float32) * _scramble(key)
+
+
+def read_chips(key: bytes, soft: Chips) -> Read | None:
+    """The id in chips as they were read, or None when the check fails."""
+    heard = soft * _scramble(key)
+    size = float(np.linalg.norm(heard))
+    if not size > 0:
+        return None
+    bits = _decoded(heard / size)
+    body = np.packbits(bits).tobytes()
+    if crc_hqx(body[:ID_BYTES], 0xFFFF).to_bytes(2, "big") != body[ID_BYTES:]:
+        return None
+    likeness = float(heard @ (1 - 2.0 * _coded(bits))) / (size * CHIPS**0.5)
+    return Read(body[:ID_BYTES].hex(), likeness)
+
+
+@lru_cache(maxsize=8)
+def _scramble(key: bytes) -> Chips:
+    drawn = shake_256(sha256(b"equerry/scramble/1\0" + key).digest()).digest(CHIPS // 8)
+    return (1 - 2.0 * np.unpackbits(np.frombuffer(drawn, np.uint8))).astype(np.float32)
+
+
+def _parity(words: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.array([int(word).bit_count() & 1 for word in words.flat], np.int64).reshape(words.shape)
+
+
+#: What each of the 512 windows of nine bits is coded as, +1 and -1: [256 states, newest bit, chips].
+_WINDOWS: Final = np.arange(2 * STATES)
+_SIGNS: Final = np.stack([1 - 2.0 * _parity(_WINDOWS & g) for g in GENERATORS], -1).reshape(2, STATES, RATE)
+
+
+def _coded(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Chips 0 or 1 [CHIPS]. The register starts with the last bits, so every bit is protected alike."""
+    window = 0
+    for bit in bits[-8:]:
+        window = window >> 1 | int(bit) << 8
+    out = []
+    for bit in bits:
+        window = window >> 1 | int(bit) << 8
+        out += [(window & g).bit_count() & 1 for g in GENERATORS]
+    return np.array(out, np.int64)
+
+
+def _decoded(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The likeliest bits, by Viterbi's algorithm around the circle; those of the middle lap count."""
+    steps = np.tile(soft.reshape(BITS, RATE), (LAPS, 1))
+    gains = np.einsum("tr,bsr->tbs", steps, _SIGNS)  # a window is its newest bit (b) above the register's low 8 (s)
+    score, came = np.zeros(STATES), np.zeros((len(steps), STATES), np.uint8)
+    for step, gain in enumerate(gains):
+        # Register s and newest bit b make window b<<8|s, whose next register drops the lowest bit: b<<7|s>>1.
+        reached = (score + gain).reshape(2, STATES // 2, 2)
+        came[step] = reached.argmax(2).reshape(STATES)
+        score = reached.max(2).reshape(STATES)
+    return _traced(int(score.argmax()), came)
+
+
+def _traced(state: int, came: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    bits = np.zeros(len(came), np.uint8)
+    for step in range(len(came) - 1, -1, -1):
+        bits[step] = state >> 7
+        state = (state << 1 | int(came[step, state])) & (STATES - 1)
+    return bits[BITS : 2 * BITS]

@@ -1,0 +1,160 @@
+"""The watermark of the sound: a faint noise that repeats each second and hides under what is heard.
+
+What may surprise:
+
+* Writer and reader divide the sound by its own loudness, tone by tone and moment by moment. So the noise is as much
+  fainter than what is heard everywhere, and in pauses it stays below the hiss of a good recording.
+* It repeats each second, so a reader folds the whole sound into one second, whatever was trimmed from its beginning,
+  and then looks for the moment at which the second begins.
+* It lives between 300 and 2,800 Hz, which every codec and the slowest sound of the model keep.
+* Sound that is silent throughout stays silent: the picture alone carries the mark then. A change of speed or pitch
+  breaks it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.clip import Sound
+from model.media import resample
+from serving.media.marks.carrier import directions
+from serving.media.marks.payload import CHIPS, Chips
+
+__all__ = ["RATE", "mark_sound", "read_sound"]
+
+Tiles = NDArray[np.complex64]  # [moments, tones]
+
+RATE: Final = 8_000  # samples per second at which the mark lives
+PERIOD: Final = RATE  # samples after which it repeats
+BAND: Final = (300, 2_800)  # Hz, which are bins of one period
+WINDOW: Final = 256  # samples of a tile's window
+HOP: Final = WINDOW // 2
+SILENCE: Final = 1e-4  # peak of a sound that is left alone
+HISS: Final = 0.003  # of full scale (-50 dBFS): what counts as calm
+MARGIN: Final = 0.9  # what each chip is to read, in units of the loudness around it
+MOST: Final = 0.16  # of the loudness around it: how strong the noise may be in all (-16 dB)
+ROUNDS: Final = 8
+FINER: Final = 2  # parts of a sample to which a reader finds the beginning
+
+
+def mark_sound(sound: Sound, rate: int, chips: Chips, key: bytes, *, strength: float = 1.0) -> Sound:
+    """The sound [samples] with the chips in it; as it was when it is silent or shorter than a window."""
+    heard = resample(sound, rate, RATE)
+    if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE:
+        return sound
+    secret = directions(key, "sound", 2 * (BAND[1] - BAND[0]))
+    wanted = MARGIN * strength * _shares(len(heard))
+    gains, strengths = _loudness(_tiles(heard)), np.zeros((len(wanted), CHIPS), np.float32)
+    for _ in range(ROUNDS):
+        noise = _shaped(_seconds(strengths @ secret.T), gains, len(heard))
+        lacks = np.maximum(wanted - chips * (_tones(_even(heard + noise)) @ secret), 0)
+        if (lacks < wanted / 20).all():
+            break
+        strengths = _within(strengths + chips * lacks, MOST * strength)
+    marked: Sound = np.clip(sound + _exactly(resample(noise, RATE, rate), len(sound)), -1, 1).astype(np.float32)
+    return marked
+
+
+def read_sound(sound: Sound, rate: int, key: bytes) -> Chips | None:
+    """The chips where the sound reads as marked most; None for silence."""
+    heard = resample(sound, rate, RATE)
+    if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE / 10:
+        return None
+    everywhere = _anywhere(_even(heard).mean(0), key)
+    chips: Chips = everywhere[:, (everywhere**2).sum(0).argmax()]
+    return chips
+
+
+def _within(strengths: NDArray[np.float32], most: float) -> NDArray[np.float32]:
+    sizes = np.linalg.norm(strengths, axis=1, keepdims=True) / PERIOD**0.5
+    return strengths * np.minimum(1, most / np.maximum(sizes, 1e-9)).astype(np.float32)
+
+
+def _shares(length: int) -> NDArray[np.float32]:
+    """How much of each second [seconds, 1] the sound fills: all, and what is left of the last."""
+    starts = np.arange(0, length, PERIOD)
+    shares: NDArray[np.float32] = (np.minimum(length - starts, PERIOD) / PERIOD).astype(np.float32)[:, None]
+    return shares
+
+
+def _even(heard: Sound) -> NDArray[np.float32]:
+    """The sound divided by its loudness, second after second [seconds, PERIOD]."""
+    tiles = _tiles(heard)
+    even = _joined(tiles / _loudness(tiles), len(heard))
+    return np.pad(even, (0, -len(even) % PERIOD)).reshape(-1, PERIOD)
+
+
+def _tones(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The band of each second as orthonormal coordinates: cosines, then sines."""
+    tones = np.fft.rfft(seconds)[..., BAND[0] : BAND[1]] * (2 / PERIOD) ** 0.5
+    return np.concatenate([tones.real, tones.imag], -1).astype(np.float32)
+
+
+def _seconds(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The other way round: samples [seconds, PERIOD]."""
+    cosines, sines = np.split(coordinates, 2, -1)
+    tones = np.zeros((len(coordinates), PERIOD // 2 + 1), np.complex64)
+    tones[:, BAND[0] : BAND[1]] = (cosines + 1j * sines) * (PERIOD / 2) ** 0.5
+    return np.fft.irfft(tones, PERIOD).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _spectra(key: bytes) -> NDArray[np.complex64]:
+    """Conjugate spectra [CHIPS, band] of the directions."""
+    cosines, sines = np.split(directions(key, "sound", 2 * (BAND[1] - BAND[0])), 2)
+    spectra: NDArray[np.complex64] = (cosines - 1j * sines).T.astype(np.complex64)
+    return spectra
+
+
+def _anywhere(folded: NDArray[np.float32], key: bytes) -> NDArray[np.float32]:
+    """Chips [CHIPS, FINER * PERIOD] for every moment at which the second may begin."""
+    cosines, sines = np.split(_tones(folded), 2)
+    whole = np.zeros((CHIPS, FINER * PERIOD // 2 + 1), np.complex64)
+    whole[:, BAND[0] : BAND[1]] = (cosines + 1j * sines) * _spectra(key)
+    everywhere: NDArray[np.float32] = np.fft.irfft(whole, axis=1).astype(np.float32) * (FINER * PERIOD / 2)
+    return everywhere
+
+
+def _shaped(seconds: NDArray[np.float32], gains: NDArray[np.float32], length: int) -> Sound:
+    """Noise, second after second, as loud as `gains` say in each tile."""
+    return _joined(_tiles(seconds.ravel()[:length]) * gains, length)
+
+
+@lru_cache(maxsize=1)
+def _window() -> NDArray[np.float32]:
+    """The root of a Hann window, whose squares at half steps add up to one."""
+    window: NDArray[np.float32] = np.sin(np.pi * (np.arange(WINDOW) + 0.5) / WINDOW).astype(np.float32)
+    return window
+
+
+def _tiles(heard: Sound) -> Tiles:
+    padded = np.pad(heard, (HOP, WINDOW + -len(heard) % HOP))
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    tiles: Tiles = np.fft.rfft(pieces * _window(), axis=1).astype(np.complex64)
+    return tiles
+
+
+def _joined(tiles: Tiles, length: int) -> Sound:
+    pieces = np.fft.irfft(tiles, WINDOW, axis=1).astype(np.float32) * _window()
+    whole = np.zeros((len(pieces) + 1, HOP), np.float32)
+    whole[:-1] += pieces[:, :HOP]
+    whole[1:] += pieces[:, HOP:]
+    return whole.ravel()[HOP : HOP + length]
+
+
+def _loudness(tiles: Tiles) -> NDArray[np.float32]:
+    """Root mean square around each tile, three moments by five tones, and the hiss below which all is calm."""
+    power = np.abs(tiles) ** 2 / np.float32(WINDOW / 2)  # a tile of noise then has the noise's own power
+    for reach, axis in ((1, 0), (2, 1)):
+        room = [(reach, reach) if each == axis else (0, 0) for each in (0, 1)]
+        power = np.lib.stride_tricks.sliding_window_view(np.pad(power, room, "edge"), 2 * reach + 1, axis).mean(-1)
+    loudness: NDArray[np.float32] = (np.sqrt(power) + HISS).astype(np.float32)
+    return loudness
+
+
+def _exactly(sound: Sound, length: int) -> Sound:
+    return np.pad(sound[:length], (0, max(length - len(sound), 0)))

@@ -1,0 +1,190 @@
+"""The watermark of the picture: a still, faint pattern per second, whose shape the film itself helps to choose.
+
+What may surprise:
+
+* The pattern stands still. An encoder pays for it once and carries it on, and a film that is trimmed, slowed or thinned
+  out keeps it: there is no phase to search for.
+* It is made for the eye of the reader, who divides what it sees by the contrast around it. So texture hides more of the
+  pattern than a flat wall, in both senses, and an edge shouts no louder than anything else.
+* The writer reads its own work and strengthens just those chips that the film drowns.
+* The frame is seen on a small canvas of fixed size, so half the size is the same picture. Small films have room for
+  coarse waves only: they use another canvas, and the reader tries both. A crop moves everything and breaks the mark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.clip import Frames
+from serving.media.marks.carrier import Directions, directions
+from serving.media.marks.payload import Chips
+
+__all__ = ["CANVASES", "SMALL", "Canvas", "mark_frames", "read_frames"]
+
+Plane = NDArray[np.float32]  # [side, side] or [frames, side, side], levels of luma 0..255
+
+SMALL: Final = 200  # pixels of a film's shorter side below which it has room for coarse waves only
+SEGMENT: Final = Fraction(1)  # seconds for which one pattern stands
+LOOKS: Final = 4  # frames of a segment that the writer looks at
+MOST_READ: Final = 64  # frames that the reader looks at
+CALM: Final = 4.0  # levels of contrast that count as none: film grain, and what encoders leave
+DEEPEST: Final = 3.0  # how many times stronger than on a flat wall the pattern may be in texture
+ROUNDS: Final = 10  # in which the writer strengthens chips
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A frame as the mark sees it: side x side, and the waves (half periods across it) that carry chips."""
+
+    side: int
+    low: int
+    high: int
+    margin: float  # what each chip is to read, in units of the contrast around it
+    most: float  # levels that the pattern may move a flat wall
+
+
+CANVASES: Final = (Canvas(64, 4, 13, 2.6, 7.0), Canvas(128, 8, 40, 2.6, 4.0))
+
+
+@dataclass(frozen=True)
+class _Waves:
+    """A canvas with its secret directions."""
+
+    canvas: Canvas
+    key: bytes
+
+    @cached_property
+    def basis(self) -> NDArray[np.float32]:
+        """Cosines [high + 1, side], orthonormal (DCT-II)."""
+        side, waves = self.canvas.side, np.arange(self.canvas.high + 1)
+        rows = np.cos(np.pi * waves[:, None] * (np.arange(side) + 0.5) / side) * np.sqrt(2 / side)
+        rows[0] /= np.sqrt(2)
+        basis: NDArray[np.float32] = rows.astype(np.float32)
+        return basis
+
+    @cached_property
+    def ring(self) -> NDArray[np.bool_]:
+        """Which pairs of waves carry chips."""
+        waves = np.arange(self.canvas.high + 1)
+        radius = np.hypot(waves[:, None], waves)
+        ring: NDArray[np.bool_] = (radius >= self.canvas.low) & (radius <= self.canvas.high)
+        return ring
+
+    @cached_property
+    def secret(self) -> Directions:
+        return directions(self.key, f"picture/{self.canvas.side}", int(self.ring.sum()))
+
+    def read(self, seen: Plane) -> Chips:
+        """Chips [frames, CHIPS] of frames on the canvas."""
+        waves = np.matmul(np.matmul(self.basis, _contrast(seen)), self.basis.T)
+        chips: Chips = waves[:, self.ring] @ self.secret
+        return chips
+
+    def pattern(self, chips: Chips) -> Plane:
+        """What moves chips by as much, on a canvas without contrast."""
+        waves = np.zeros(self.ring.shape, np.float32)
+        waves[self.ring] = self.secret @ chips
+        pattern: Plane = self.basis.T @ waves @ self.basis * np.float32(CALM)
+        return pattern
+
+
+def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes, *, strength: float = 1.0) -> Frames:
+    """The frames with the chips in them, uint8 [T,H,W,3]; `strength` multiplies what each chip is to read."""
+    canvas = CANVASES[min(frames.shape[1:3]) >= SMALL]
+    waves = _waves(canvas, key)
+    step = max(round(SEGMENT * fps), 1)
+    marked, strengths = np.empty_like(frames), np.zeros_like(chips)
+    for start in range(0, len(frames), step):
+        part = frames[start : start + step]
+        pattern, strengths = _fitted(waves, _seen(part, canvas.side, LOOKS), chips, strengths, strength)
+        _add(part, pattern, round(canvas.most * strength), marked[start : start + step])
+    return marked
+
+
+def read_frames(frames: Frames, key: bytes) -> tuple[Chips, ...]:
+    """What each canvas reads, a row of chips for each: the mark is in one of them if it is there at all."""
+    read = (_waves(canvas, key).read(_seen(frames, canvas.side, MOST_READ)) for canvas in CANVASES)
+    return tuple(chips.mean(0) for chips in read)
+
+
+def _waves(canvas: Canvas, key: bytes) -> _Waves:
+    made = _MADE.get((canvas, key))
+    if made is None:
+        made = _MADE[canvas, key] = _Waves(canvas, key)
+    return made
+
+
+_MADE: Final[dict[tuple[Canvas, bytes], _Waves]] = {}  # a process has one key or few
+
+
+def _fitted(waves: _Waves, seen: Plane, chips: Chips, begun: Chips, strength: float) -> tuple[Plane, Chips]:
+    """The pattern that makes frames read as wanted, and how strong each chip came out; `begun` is a first guess."""
+    canvas, wanted = waves.canvas, waves.canvas.margin * strength
+    most = canvas.most * strength
+    depth = np.clip(_scale(seen - _blurred(seen, _reach(canvas.side))).mean(0) / CALM, 1, DEEPEST)
+    base, strengths = np.clip(seen, most / 2, 255 - most / 2), begun
+    for _ in range(ROUNDS):
+        pattern = np.clip(waves.pattern(strengths), -most, most) * depth
+        lacks = np.maximum(wanted - chips * waves.read(np.clip(base + pattern, 0, 255)).mean(0), 0)
+        if lacks.max() < wanted / 20:
+            break
+        strengths = strengths + chips * lacks
+    return pattern, strengths
+
+
+def _add(frames: Frames, pattern: Plane, room: int, out: Frames) -> None:
+    """Adds the pattern to frames, all colours alike. Black and white first make room, or half the pattern were cut."""
+    height, width = frames.shape[1:3]
+    whole = np.rint(np.asarray(Image.fromarray(pattern).resize((width, height), Image.Resampling.BICUBIC)))
+    up, down = (np.clip(part, 0, 255).astype(np.uint8)[..., None] for part in (whole, -whole))
+    for number, frame in enumerate(frames):
+        made = np.clip(frame, room // 2, 255 - room // 2)
+        made = np.minimum(made, 255 - up) + up
+        out[number] = np.maximum(made, down) - down
+
+
+def _seen(frames: Frames, side: int, most: int) -> Plane:
+    """Luma of at most `most` frames, spread over all, on a canvas."""
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
+    seen = np.empty((len(chosen), side, side), np.float32)
+    for place, number in enumerate(chosen):
+        grey = Image.fromarray(frames[number]).convert("L").convert("F")
+        seen[place] = grey.resize(
+            (side, side), Image.Resampling.BOX if min(grey.size) > side else Image.Resampling.BILINEAR
+        )
+    return seen
+
+
+def _contrast(seen: Plane) -> Plane:
+    """How far each point stands out from its surroundings, in units of how far points there do."""
+    apart = seen - _blurred(seen, _reach(seen.shape[-1]))
+    contrast: Plane = apart / _scale(apart)
+    return contrast
+
+
+def _scale(apart: Plane) -> Plane:
+    scale: Plane = np.sqrt(np.maximum(_blurred(apart * apart, 2), 0) + np.float32(CALM * CALM))
+    return scale
+
+
+def _reach(side: int) -> int:
+    return side // 16
+
+
+def _blurred(planes: Plane, reach: int) -> Plane:
+    """Means over squares of 2 reach + 1 points, edges repeated."""
+    width = 2 * reach + 1
+    padded = np.pad(planes, ((0, 0), (reach + 1, reach), (reach + 1, reach)), mode="edge").astype(np.float64)
+    sums = padded.cumsum(1).cumsum(2)
+    mean: Plane = (
+        (sums[:, width:, width:] - sums[:, :-width, width:] - sums[:, width:, :-width] + sums[:, :-width, :-width])
+        / width**2
+    ).astype(np.float32)  # fmt: skip
+    return mean
