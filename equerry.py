@@ -23,6 +23,8 @@ DOORS = {
     "policy": ("policies.cli", "Say where a request may run and why, and prove that the rules cannot leak."),
     "tenant": ("policies.tenants.cli", "Keep customers, what binds them, and their keys."),
     "audit": ("policies.log.cli", "Verify the residency log, and hand out proofs and exports."),
+    "cell": ("serving.cli", "Run one region: make a cell, start it, look at it, stop it."),
+    "job": ("serving.jobs.cli", "Look at jobs of a cell, and cancel them."),
 }
 
 

@@ -6,7 +6,7 @@ neighbours, nor on the engine, nor on how often it was taken up again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,12 +57,12 @@ class Stats:
 class Engine(Protocol):
     """One suite of tests holds every engine to this."""
 
-    def submit(self, task: Task) -> AsyncIterator[Chunk]:
+    def submit(self, task: Task) -> AsyncGenerator[Chunk, None]:
         """The chunks of a film that are still to be decoded, in order, each as soon as it is done.
 
         Raises Refused for a task that cannot be done, Stopped after `cancel`, Broken when the engine fails on this very
         film, and Unavailable when it fails as a whole or is closed; the last two leave what was handed out valid, so
-        the film can be taken up again from there. Leaving the iteration early cancels.
+        the film can be taken up again from there. Closing the iteration early (`aclose`) cancels.
         """
 
     async def cancel(self, job: str) -> None:

@@ -30,7 +30,7 @@ from model.vocabulary import MOST_TEXT, Guide
 
 MOST_CHARACTERS: Final = 5_000  # of a prompt
 LEAST_SIDE: Final = 32  # pixels
-MOST_SIDE: Final = 1_920  # pixels
+MOST_SIDE: Final = 2_208  # pixels: 21:9 at the area of 1080p
 _NAMED: Final = re.compile(r"\[(\d{1,9})\]")
 
 OnChunk = Callable[[int, int], None]  # chunks done, chunks in all

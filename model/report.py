@@ -43,7 +43,7 @@ WAYS: Final = {
 class Timed(Generator):
     """A generator that tells decoding from rendering: what happens while a chunk is handed out is rendering."""
 
-    decoding = 0.0  # seconds
+    drawing = 0.0  # seconds
     rendering = 0.0  # seconds
     codes: Sequence[Codes] = ()  # of the films decoded last
 
@@ -57,7 +57,7 @@ class Timed(Generator):
             self.rendering += perf_counter() - start
 
         made = super().films(orders, hear)
-        self.decoding += perf_counter() - began - (self.rendering - before)
+        self.drawing += perf_counter() - began - (self.rendering - before)
         self.codes = made
         return made
 
@@ -86,7 +86,7 @@ def shoot(
     generator: Timed, clip: Clip, path: Path, sheet: Path | None = None, on_chunk: OnProgress | None = None
 ) -> Made:
     """Makes one film and writes it, and its contact sheet if there is a place for one."""
-    steps, decoding, rendering = generator.steps, generator.decoding, generator.rendering
+    steps, decoding, rendering = generator.steps, generator.drawing, generator.rendering
     began = perf_counter()
     film, ready = Maker(generator).make(clip, on_chunk)
     made = perf_counter()
@@ -95,7 +95,7 @@ def shoot(
     heard = events(film)
     if sheet is not None:
         contact_sheet(film, clip.prompt, sheet, heard)
-    decoding, rendering = generator.decoding - decoding, generator.rendering - rendering
+    decoding, rendering = generator.drawing - decoding, generator.rendering - rendering
     body = path.read_bytes()
     return Made(
         film=film,

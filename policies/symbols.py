@@ -23,7 +23,7 @@ Formula = Any  # z3 has no types of its own
 def z3_module() -> Any:
     """The prover. Raises Unavailable when it is not installed."""
     try:
-        import z3  # type: ignore[import-untyped]  # it ships no types
+        import z3
     except ImportError:
         raise Unavailable("Z3 is not installed, so nothing can be proven. Run `pip install 'equerry[dev]'`.") from None
     return z3

@@ -451,7 +451,7 @@ def _fragmented(body: bytes) -> bytes:
 
     out = io.BytesIO()
     options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-    with av.open(io.BytesIO(body)) as source, av.open(out, "w", format="mp4", options=options) as target:
+    with av.open(io.BytesIO(body), "r") as source, av.open(out, "w", format="mp4", options=options) as target:
         streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
         for packet in source.demux():
             if packet.dts is not None:

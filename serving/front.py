@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from model.clip import Mode, Size
 from model.make import named
@@ -22,39 +22,19 @@ from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.store import Store
 from serving.jobs.watch import watch
 from serving.media.fragments import fragmented
+from serving.media.ingest import FilmOf, Ingest, Taken
 from serving.media.links import Links
 from serving.media.store import Key, Objects, Stored
+from serving.media.uploads import Uploads
 from serving.order import Order, Piece
 from serving.studio.pictures import MIMES
-from serving.wish import Given, Role, Wish, fingerprint
+from serving.wish import Role, Wish, fingerprint
 
-__all__ = ["Front", "Ingest", "Limits", "Taken"]
+__all__ = ["Front", "Limits", "film_of"]
 
 Result = TypeVar("Result")
 FIRST: Final = Size(1280, 720)  # of a film that nothing gives a size
 MOST_SECONDS: Final = 15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """A piece of media that is in the cell's store and can be read."""
-
-    piece: Piece
-    size: Size
-    seconds: float | None  # of a film
-
-
-class Ingest(Protocol):
-    """Takes media in."""
-
-    async def take(self, tenant: str, given: Given) -> Taken:
-        """Fetch, check and keep one piece. Raises BadMedia, BadField or TooLarge under the caller's own field."""
-
-    async def upload(self, tenant: str, name: str, body: AsyncIterator[bytes]) -> Upload:
-        """Keep a file for later. Raises TooLarge."""
-
-    async def keep(self, tenant: str, key: str, body: AsyncIterator[bytes]) -> Upload:
-        """Keep a file under a key that was granted. Raises TooLarge, Conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +56,7 @@ class Front:
         store: Store,
         objects: Objects,
         ingest: Ingest,
+        uploads: Uploads,
         links: Links,
         *,
         origin: Callable[[str], str],
@@ -90,7 +71,7 @@ class Front:
     ) -> None:
         """`origin` makes a path an address of this cell; `chunk_ms` is how long a chunk takes an engine just now;
         `studios` is how many jobs are worked on at once."""
-        self.store, self.objects, self.ingest, self.links = store, objects, ingest, links
+        self.store, self.objects, self.ingest, self.uploads, self.links = store, objects, ingest, uploads, links
         self.origin, self.jurisdiction, self.model_digest = origin, jurisdiction, model_digest
         self.policy_digest, self.chunk_ms, self.chunks_per_second = policy_digest, chunk_ms, chunks_per_second
         self.studios, self.draw_seed, self.limits = studios, draw_seed, limits or Limits()
@@ -101,11 +82,11 @@ class Front:
             raise Broken("A wish came past the gate.")
         await self._admit(caller)
         _check(wish)
-        taken = [await self._take(caller, given) for given in wish.given]
+        taken = await self.ingest.take(caller.tenant, wish.given)
         settled = self._settle(wish, taken)
         order = Order(
             wish=settled,
-            pieces=tuple(each.piece for each in taken),
+            pieces=tuple(_piece(each) for each in taken),
             data_class=caller.data_class,
             subject=caller.subject,
             demands=caller.demands,
@@ -145,23 +126,13 @@ class Front:
         if mine.total >= self.limits.queue_per_tenant:
             raise Limited(f"You have {mine.total} jobs waiting. Come back when some are done.", wait)
 
-    async def _take(self, caller: Caller, given: Given) -> Taken:
-        if given.job is None:
-            return await self.ingest.take(caller.tenant, given)
-        source = await self._off(self.store.get, TenantId(caller.tenant), JobId(given.job))
-        if source.state is not State.SUCCEEDED:
-            raise NotPossible("The film to start from is not finished. Wait for it, or choose another one.")
-        made = _result(source)
-        piece = Piece(role=given.role, key=made["key"], sha256=made["sha256"], bytes=made["bytes"])
-        return Taken(piece=piece, size=Size(made["width"], made["height"]), seconds=float(made["seconds"]))
-
     def _settle(self, wish: Wish, taken: Sequence[Taken]) -> Wish:
         """The wish with its size, its length and its seed."""
         size, seconds = wish.size, wish.seconds
         for each in taken:
-            if each.piece.role in (Role.FIRST_FRAME, Role.SOURCE):
+            if each.role in (Role.FIRST_FRAME, Role.SOURCE):
                 size = wish.size or following(each.size, wish.tier)
-            if each.piece.role is Role.SOURCE and each.seconds is not None:
+            if each.role is Role.SOURCE:
                 seconds = _length(wish, each.seconds)
         seed = self.draw_seed() if wish.seed is None else wish.seed
         return replace(
@@ -227,10 +198,6 @@ class Front:
         """See Desk."""
         return _content(await self._off(self.store.get, TenantId(caller.tenant), job), variant)
 
-    async def linked(self, tenant: str, job: JobId) -> Content:
-        """The film behind a link whose signature was found right. Raises UnknownJob, Expired."""
-        return _content(await self._off(self.store.get, TenantId(tenant), job), "video")
-
     async def read(self, content: Content, start: int, end: int) -> AsyncIterator[bytes]:
         """See Desk."""
         async for part in self.objects.read(Key(content.key), start, end):
@@ -238,11 +205,11 @@ class Front:
 
     async def upload(self, caller: Caller, name: str, body: AsyncIterator[bytes]) -> Upload:
         """See Desk."""
-        return await self.ingest.upload(caller.tenant, name, body)
+        return await self.uploads.add(caller.tenant, name, body)
 
     async def keep(self, caller: Caller, key: str, body: AsyncIterator[bytes]) -> Upload:
         """See Desk."""
-        return await self.ingest.keep(caller.tenant, key, body)
+        return await self.uploads.keep(caller.tenant, key, body)
 
     async def models(self, caller: Caller) -> Sequence[str]:  # noqa: ARG002 - every key may ask for all of them
         """See Desk."""
@@ -282,6 +249,24 @@ class Front:
 
     async def _off(self, call: Callable[..., Result], *given: object, **named_: object) -> Result:
         return await asyncio.to_thread(call, *given, **named_)
+
+
+def film_of(store: Store) -> FilmOf:
+    """How media find the finished film of a tenant's job."""
+
+    async def find(tenant: str, job: str) -> Stored:
+        source = await asyncio.to_thread(store.get, TenantId(tenant), JobId(job))
+        if source.state is not State.SUCCEEDED:
+            raise NotPossible("The film to start from is not finished. Wait for it, or choose another one.")
+        made = _result(source)
+        return Stored(key=Key(made["key"]), bytes=made["bytes"], sha256=made["sha256"])
+
+    return find
+
+
+def _piece(taken: Taken) -> Piece:
+    stored = taken.stored
+    return Piece(role=taken.role, key=stored.key, sha256=stored.sha256, bytes=stored.bytes)
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

@@ -164,7 +164,7 @@ class Gate:
         where = None
         if verdict.allowed:
             place = tables.place(region)
-            where = Where(jur=place.jurisdiction, cc=place.country, prov=place.provider, own=place.ownership)
+            where = Where(jur=place.jurisdiction, cc=place.country, prov=place.provider, own=place.ownership or None)
         return Decided(
             ten=tenant,
             req=f"r-{request}",

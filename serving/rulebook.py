@@ -111,7 +111,7 @@ class Rulebook:
         seen = (day, revision, f"{policy.digest}{atlas.digest}{lists.digest}")
         if seen == self._edition.seen:
             return False
-        ceilings = {tenant.id: tenant.ceiling for tenant in self.tenants.tenants() if tenant.closed is None}
+        ceilings = {str(tenant.id): tenant.ceiling for tenant in self.tenants.tenants() if tenant.closed is None}
         tables = Tables.build(policy, atlas, lists, ceilings, day)
         worker = Worker.prepare(policy, atlas, lists, self.region, day)
         self._activate(_Edition(tables, worker, seen), policy, atlas, lists)

@@ -372,13 +372,13 @@ class Telemetry(Section):
 class Log(Section):
     """The residency log: proof of where each request was decided, run and stored."""
 
-    origin: str = ""
-    """The log's name in its signed heads, such as `log.example.com/eu-par/2026`. Empty makes one of the host in
-    `cell.origin` and the cell's name. It never changes while the log is written."""
+    domain: Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9][a-z0-9-]{0,30}\.){1,4}[a-z]{2,16}$")] = (
+        "cell.example"
+    )
+    """The operator's domain, with which the log's name begins: `DOMAIN/equerry/CELL/residency/HALF-YEAR`. It never
+    changes while the log is written."""
     folder: Path = Path("log")
     """Where the log lies. It must survive everything; back it up."""
-    key: Secret | None = None
-    """File with the seed that signs heads. With none, the cell draws one and keeps it in `folders.state`."""
     batch: Annotated[float, Field(gt=0, le=5_000)] = 20
     """Milliseconds for which entries are gathered before they are signed together. A request waits as long."""
     witnesses: tuple[str, ...] = ()
@@ -390,12 +390,17 @@ class Log(Section):
 class Policies(Section):
     """Where the signed rules and facts lie that decide about requests."""
 
-    bundle: Path = Path("policy")
-    """Folder of the signed policy bundle."""
-    catalogue: Path = Path("catalogue.json")
-    """The signed catalogue of providers and regions."""
-    trust: Path = Path("trust.json")
-    """Whose signatures count."""
+    bundle: Path | None = None
+    """Rules of your own: a folder with `rules.cedar` and `schema.cedarschema`, or a bundle. None takes the shipped
+    ones."""
+    catalogue: Path | None = None
+    """The signed catalogue of providers and regions. None takes the shipped one, which confirms little."""
+    lists: Path | None = None
+    """The signed lists of entities and of adequate countries. None takes the shipped ones."""
+    overlays: tuple[Path, ...] = ()
+    """Your own signed confirmations, in order."""
+    trust: Path | None = None
+    """Whose signatures count, beside the shipped key for what is shipped."""
     tenants: Path = Path("tenants")
     """Folder of tenants, their keys' digests and what binds them."""
     pepper: Secret | None = None
@@ -456,11 +461,6 @@ class CellSettings(BaseSettings):
         """The objects' store as `serving.media.store.open_objects` takes it."""
         own = self.objects.url == "folder"
         return f"file://{(self.folders.state / 'objects').absolute()}" if own else self.objects.url
-
-    @property
-    def log_origin(self) -> str:
-        """The log's name in its signed heads."""
-        return self.log.origin or f"{urlsplit(self.cell.origin).hostname}/{self.cell.name}"
 
     @property
     def webhook_reach(self) -> Reach:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,8 +59,12 @@ class Server:
         leader = int((self.home / "db" / "postmaster.pid").read_text(encoding="ascii").split()[0])
         os.kill(leader, signal.SIGSTOP)  # so that it starts no more children
         children = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
-        for process in [leader, *map(int, children)]:
+        family = [leader, *map(int, children)]
+        for process in family:
             os.kill(process, signal.SIGKILL)
+        while any(map(_alive, family)):  # until then the next server would find its place taken
+            time.sleep(0.01)
+        (self.home / "db" / "postmaster.pid").unlink()  # a zombie that nobody has buried yet also counts as running
 
     def _run(self, program: str, *arguments: str) -> None:
         place = folder()
@@ -73,6 +78,13 @@ class Server:
             check=False,
         )
         assert done.returncode == 0, (program, arguments, done.stdout)
+
+
+def _alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _as_somebody() -> Sequence[str]:

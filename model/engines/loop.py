@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +61,7 @@ class EngineLoop:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    async def submit(self, task: Task) -> AsyncIterator[Chunk]:
+    async def submit(self, task: Task) -> AsyncGenerator[Chunk, None]:
         """See `Engine`."""
         reel = Reel(task.job, Walk(task, self._config, self._sampling), asyncio.get_running_loop())
         self._enter(reel)

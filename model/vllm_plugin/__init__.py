@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+__all__ = ["register", "silence"]
+
 ARCHITECTURE: Final = "EquerryTrunk"
 FORMAT: Final = "equerry"  # name of our checkpoints' form, in vLLM's registers of configurations and loaders
 

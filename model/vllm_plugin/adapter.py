@@ -156,7 +156,7 @@ def check(runner: Any) -> None:
 def studio(base: type[Any]) -> type[Any]:
     """A worker whose runner knows our model, on top of the one for the device."""
 
-    class StudioWorker(base):  # type: ignore[misc]  # which one it is, only the machine knows
+    class StudioWorker(base):  # which one it is, only the machine knows
         def init_device(self) -> None:
             super().init_device()
             runner = self.model_runner

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from torch import nn
 from transformers import PretrainedConfig
 from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.base_loader import BaseModelLoader
@@ -91,7 +90,7 @@ class Loader(BaseModelLoader):
     def download_model(self, model_config: object) -> None:
         """Nothing is ever downloaded."""
 
-    def load_weights(self, model: nn.Module, model_config: Any) -> None:
+    def load_weights(self, model: Any, model_config: Any) -> None:
         """Raises BadWeights for anything that the sums do not promise."""
         checked = load(str(model_config.model))
         model.load_weights(checked.trunk.state_dict().items())

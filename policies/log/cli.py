@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -248,3 +249,49 @@ def _evidence(log: Log, out: Path | None, trust: Path | None) -> None:
         out.unlink(missing_ok=True)
         raise
     typer.echo(f"{out}: {count:,} files. Check it with `sh verify.sh` inside, or `equerry audit verify {out}`.")
+
+
+@app.command()
+def recover(
+    log: Annotated[
+        Path, typer.Argument(help="Folder of the log that does not start.", metavar="DIR", show_default=False)
+    ],
+    keys: Annotated[Path, typer.Option(help="Folder with the log's seeds; they lie in the cell.", metavar="DIR")],
+    as_json: AsJson = False,
+) -> None:
+    """Say that the disk under a log is sound again, and bring the log to where it can be written.
+
+    After a disk has failed under the writer, the log stays down until a person has looked. This command repairs what
+    can be repaired without losing an acknowledged entry, notes what was lost in `gap` entries, and moves what no signed
+    head covers to `lost+found`. When the log cannot be relied on, it changes nothing and says which doubt there is.
+    """
+    from policies.log.disk import Folder
+    from policies.log.heads import CHECKPOINT, SIGNED
+    from policies.log.keys import log_signers
+    from policies.log.note import Checkpoint, Note
+    from policies.log.pen import Pen
+    from policies.log.writer import Writer
+
+    heads = [log / name for name in (SIGNED, CHECKPOINT) if (log / name).is_file()]
+    if not heads:
+        raise Refused(f"{log} holds no log: there is no {CHECKPOINT} in it. Name the folder of one shard.")
+    origin = Checkpoint.parse(Note.parse(_read(heads[0])).text).origin
+    signers = log_signers(keys, origin)
+    writer = Writer.open(Folder(log), signers, now=_now, halted=True)
+    lost = writer.lost
+    with Pen.open(writer, now=_now, rng=os.urandom).log as opened:
+        size = opened.head.checkpoint.size
+    told = {
+        "origin": origin,
+        "size": size,
+        "lost": [{"writer": each.writer, "first": each.first, "last": each.last} for each in lost],
+    }
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+        return
+    gone = sum(each.last - each.first + 1 for each in lost)
+    typer.echo(f"{origin} has {size:,} entries and can be written. Entries that were never acknowledged: {gone:,}.")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -297,11 +297,11 @@ class Erased(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRotated(Entry):
-    """A key takes the place of another."""
+    """A key takes the place of another. One that is made has no `old`, one that is revoked has no `new`."""
 
     KIND: ClassVar[str] = "key.rotate"
     what: str
-    new: str
+    new: str | None = None
     old: str | None = None
     ten: str | None = None
 

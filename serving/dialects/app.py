@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -81,7 +82,7 @@ def _invalid(error: RequestValidationError) -> CellError:
     return BadField(field, f"{field}: {str(found['msg'])[:1].lower()}{str(found['msg'])[1:]}.")
 
 
-def described(app: ASGIApp) -> dict[str, object]:
+def described(app: ASGIApp) -> dict[str, Any]:
     """The OpenAPI 3.1 description of the native API."""
     inner = app.app if isinstance(app, Shell) else app
     return inner.openapi() if isinstance(inner, FastAPI) else {}

@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from time import monotonic
 from typing import Final, Protocol, TypeVar
 
@@ -25,7 +26,7 @@ from model.errors import Stopped
 from model.errors import Unavailable as ModelUnavailable
 from model.generate import Codes
 from model.make import Maker, Ready, Renderer
-from model.media import read_film, read_image
+from model.media import FilmLimits, ImageLimits, read_film, read_image
 from policies.constraints import Constraints, DataClass, Purpose
 from policies.decision import Asked, Verdict
 from policies.errors import PolicyError
@@ -91,11 +92,15 @@ class Studio:
         place: Place,
         now: Clock,
         habits: Habits | None = None,
+        images: ImageLimits | None = None,
+        films: FilmLimits | None = None,
     ) -> None:
-        """`judge` is the worker's own decision about its own region; `maker` turns clips into orders for the engine."""
+        """`judge` is the worker's own decision about its own region; `maker` turns clips into orders for the engine;
+        `images` and `films` are the limits by which media were let in."""
         self.name, self.store, self.objects, self.engine = name, store, objects, engine
         self.maker, self.marker, self.judge, self.pen, self.place = maker, marker, judge, pen, place
         self.now, self.habits = now, habits or Habits()
+        self.images, self.films = images or ImageLimits(), films or FilmLimits()
         self._at_work: dict[JobId, _Hand] = {}
         self._draining = asyncio.Event()
 
@@ -210,7 +215,7 @@ class Studio:
             for piece in order.pieces
         ]
         hand.given = sum(map(len, bodies))
-        clip = await asyncio.to_thread(_clip, order, bodies, self.maker)
+        clip = await asyncio.to_thread(self._clip, order, bodies)
         ready = await asyncio.to_thread(self.maker.ready, clip)
         known = 0 if ready.order.known is None else len(ready.order.known.video)
         await self._off(
@@ -221,6 +226,28 @@ class Studio:
             estimated_ms=hand.job.estimated_ms,
         )
         return ready
+
+    def _clip(self, order: Order, bodies: Sequence[bytes]) -> Clip:
+        """What the model is asked for. Raises BadMedia when media cannot be read."""
+        c = self.maker.model.config
+        wish = order.wish
+        images: dict[Role, list[Picture]] = {role: [] for role in Role}
+        source = None
+        for piece, body in zip(order.pieces, bodies, strict=True):
+            if piece.role is Role.SOURCE:
+                source = read_film(body, fps=Fraction(c.video.fps), rate=c.audio.rate, limits=self.films, cut=True)
+            else:
+                images[piece.role].append(read_image(body, self.images))
+        return Clip(
+            prompt=wish.said or wish.prompt,
+            mode=wish.mode,
+            size=order.size,
+            seconds=wish.seconds or 1,
+            seed=wish.seed or 0,
+            image=images[Role.FIRST_FRAME][0] if images[Role.FIRST_FRAME] else None,
+            references=tuple(images[Role.REFERENCE]),
+            source=source,
+        )
 
     async def _decode(self, hand: _Hand, ready: Ready) -> Film:
         job, known = hand.job, ready.order.known
@@ -340,29 +367,6 @@ class _Hand:
 
 
 _DENIED: Final = "The rules do not let this film be made here any more. Ask the operator."
-
-
-def _clip(order: Order, bodies: Sequence[bytes], maker: Maker) -> Clip:
-    """What the model is asked for. Raises BadMedia when media cannot be read."""
-    c = maker.model.config
-    wish = order.wish
-    images: dict[Role, list[Picture]] = {role: [] for role in Role}
-    source = None
-    for piece, body in zip(order.pieces, bodies, strict=True):
-        if piece.role is Role.SOURCE:
-            source = read_film(body, fps=c.video.fps, rate=c.audio.rate)
-        else:
-            images[piece.role].append(read_image(body))
-    return Clip(
-        prompt=wish.said or wish.prompt,
-        mode=wish.mode,
-        size=order.size,
-        seconds=wish.seconds or 1,
-        seed=wish.seed or 0,
-        image=images[Role.FIRST_FRAME][0] if images[Role.FIRST_FRAME] else None,
-        references=tuple(images[Role.REFERENCE]),
-        source=source,
-    )
 
 
 def _sounded(film: Film, ready: Ready, order: Order) -> Film:

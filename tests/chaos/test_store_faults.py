@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,23 +131,39 @@ def check(store: SqlStore, accepted: set[JobId]) -> None:
     assert Counter(p.job for p in store.due_parcels(10_000)) == Counter(list(jobs))
 
 
-def harm(crew: Crew, rng: random.Random, stopped: dict[subprocess.Popen[str], float]) -> None:
-    """Kill a studio and start another, or freeze one until its lease is gone."""
-    for process, until in list(stopped.items()):
-        if time.monotonic() > until:
-            del stopped[process]
-            process.send_signal(signal.SIGCONT)
-    victim = rng.choice(crew.studios)
-    match rng.randrange(6):
-        case 0:
-            victim.kill()
-            victim.wait()
-            crew.studios.remove(victim)
-            stopped.pop(victim, None)
-            crew.start()
-        case 1 if victim not in stopped:
-            victim.send_signal(signal.SIGSTOP)
-            stopped[victim] = time.monotonic() + 1.5 * LEASE_MS / 1000
+class Harm:
+    """Kills studios and starts others, and freezes some until their leases are gone."""
+
+    def __init__(self, crew: Crew, rng: random.Random) -> None:
+        self._crew = crew
+        self._rng = rng
+        self._frozen: dict[subprocess.Popen[str], float] = {}  # until when
+        self.done: Counter[str] = Counter()
+
+    def __call__(self) -> None:
+        self._thaw()
+        victim = self._rng.choice(self._crew.studios)
+        match self._rng.randrange(8):
+            case 0:
+                self._kill(victim)
+            case 1 if victim not in self._frozen:
+                victim.send_signal(signal.SIGSTOP)
+                self._frozen[victim] = time.monotonic() + 1.5 * LEASE_MS / 1000
+                self.done["frozen"] += 1
+
+    def _kill(self, victim: subprocess.Popen[str]) -> None:
+        victim.kill()
+        victim.wait()
+        self._crew.studios.remove(victim)
+        self._frozen.pop(victim, None)
+        self._crew.start()
+        self.done["killed"] += 1
+
+    def _thaw(self) -> None:
+        for process, until in list(self._frozen.items()):
+            if time.monotonic() > until:
+                del self._frozen[process]
+                process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -179,13 +195,13 @@ def test_processes_that_claim_at_once_never_share_a_job(store, address):
 
 @pytest.mark.slow
 def test_studios_that_are_killed_and_frozen_lose_nothing_and_bill_nothing_twice(store, address):
-    rng = random.Random(7)
-    stopped: dict[subprocess.Popen[str], float] = {}
-    made = submit(store, 60)
-    with crew(address, 3) as c:
-        finish(store, 60, lambda: harm(c, rng, stopped))
+    made = submit(store, 200)
+    with crew(address, 4) as c:
+        harm = Harm(c, random.Random(7))
+        finish(store, 200, harm)
 
         check(store, made)
+    assert min(harm.done["killed"], harm.done["frozen"]) >= 3, harm.done
 
 
 @pytest.mark.slow
@@ -205,18 +221,20 @@ def test_a_gateway_that_is_killed_has_lost_nothing_that_it_promised(store, addre
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["restart", "crash"])
 def test_a_database_that_goes_away_takes_nothing_with_it(mortal, how):
-    store = open_store(mortal.address(), rules(LEASE_MS))
-    made, rounds = submit(store, 60), iter(range(1_000_000))
+    hurt = Counter[str]()
 
     def harm() -> None:
-        if next(rounds) in (3, 10, 17):
+        hurt["rounds"] += 1
+        if hurt["rounds"] % 12 == 3:
             mortal.stop("fast") if how == "restart" else mortal.kill()
             mortal.start()
+            hurt["times"] += 1
 
-    with crew(mortal.address(), 2):
-        finish(store, 60, harm)
+    with closing(open_store(mortal.address(), rules(LEASE_MS))) as store, crew(mortal.address(), 3):
+        made = submit(store, 200)
+        finish(store, 200, harm)
         check(store, made)
-    store.close()
+    assert hurt["times"] >= 3
 
 
 # Answers that are lost -----------------------------------------------------------------------------------------------

@@ -31,10 +31,11 @@ from model.engines.torch_stepper import TorchStepper
 from model.engines.vllm_stepper import VllmSettings, VllmStepper
 from model.engines.walk import Walk
 from model.errors import Broken, Stopped
-from model.generate import Codes, Generator, Order, Pace, joined
+from model.generate import SAMPLING, Codes, Generator, Order, Pace, joined
 from model.make import Maker
 from model.parity import LIMIT, equal
 from model.trunk import ROLES
+from model.vllm_plugin.inbox import fill, take_of
 from model.world.episodes import sample_episode
 from model.world.render import render
 from model.world.sound import sound
@@ -88,7 +89,7 @@ class Kept:
         self.inside.check()
 
     def cache_use(self) -> float | None:
-        return self.inside.cache_use()  # type: ignore[no-any-return]
+        return self.inside.cache_use()
 
     def close(self) -> None:
         if not self.alive:
@@ -227,7 +228,7 @@ def alone(stable) -> Callable[[Callable[[], Stepper]], Bench]:
     return lambda make: Bench(stable.model, make, stable)
 
 
-def films(bench: Bench, tasks: list[Task], sampling: Any = None) -> list[Any]:
+def films(bench: Bench, tasks: list[Task], sampling: Sampling | None = None) -> list[Any]:
     """What an engine makes of tasks that are handed to it at once: codes with what was done before, or an error."""
 
     async def one(engine: EngineLoop, task: Task) -> Codes:
@@ -240,8 +241,8 @@ def films(bench: Bench, tasks: list[Task], sampling: Any = None) -> list[Any]:
         return codes
 
     async def whole() -> list[Any]:
-        more = {} if sampling is None else {"sampling": dict.fromkeys(Mode, sampling)}
-        engine = EngineLoop(bench.make, bench.model.config, **more)
+        chosen = SAMPLING if sampling is None else dict.fromkeys(Mode, sampling)
+        engine = EngineLoop(bench.make, bench.model.config, sampling=chosen)
         try:
             return await asyncio.gather(*(one(engine, task) for task in tasks), return_exceptions=True)
         finally:
@@ -344,11 +345,16 @@ def test_a_prompt_that_is_in_the_cache_is_not_read_again_and_changes_nothing(her
 
 
 @needs_vllm
-def test_films_that_lose_their_pages_are_still_the_same(stable, orders, reference):
+def test_films_that_lose_their_pages_are_still_the_same(stable, orders, reference, monkeypatch):
     bench = stable.bench("few pages")
     scheduler = bench.stepper._llm.engine_core.engine_core.scheduler
     inside, lost = scheduler._preempt_request, []
-    scheduler._preempt_request = lambda *given, **named: (lost.append(1), inside(*given, **named))[1]
+
+    def preempt(*given: Any, **named: Any) -> Any:
+        lost.append(given)
+        return inside(*given, **named)
+
+    monkeypatch.setattr(scheduler, "_preempt_request", preempt)
 
     made = films(bench, tasks_of(orders))
 
@@ -359,14 +365,11 @@ def test_films_that_lose_their_pages_are_still_the_same(stable, orders, referenc
 @needs_vllm
 @pytest.mark.parametrize("role", range(1, ROLES))
 def test_a_parent_that_is_dropped_is_missed(plain, orders, reference, monkeypatch, role):
-    from model.vllm_plugin import adapter
-
     def worse(inbox: np.ndarray, *given: Any) -> None:
         fill(inbox, *given)
         inbox[:, role] = -1
 
-    fill = adapter.fill
-    monkeypatch.setattr(adapter, "fill", worse)
+    monkeypatch.setattr("model.vllm_plugin.adapter.fill", worse)
 
     made = films(plain, [Task(job="worse", order=orders[4], salt=f"without {role}")])
 
@@ -375,15 +378,12 @@ def test_a_parent_that_is_dropped_is_missed(plain, orders, reference, monkeypatc
 
 @needs_vllm
 def test_a_film_that_poisons_the_engine_fails_alone(plain, orders, reference, monkeypatch):
-    from model.vllm_plugin import adapter
-
     def poisoned(order: dict[str, Any], *given: Any) -> Any:
         if order["seed"] == 666:
             raise MemoryError("out of memory")
         return take_of(order, *given)
 
-    take_of = adapter.take_of
-    monkeypatch.setattr(adapter, "take_of", poisoned)
+    monkeypatch.setattr("model.vllm_plugin.adapter.take_of", poisoned)
     tasks = tasks_of([*orders[:2], replace(orders[0], seed=666)])
 
     made = films(plain, tasks)

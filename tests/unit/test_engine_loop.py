@@ -4,9 +4,10 @@ What a film is made of depends on its task and nothing else, so every test compa
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,26 +117,26 @@ async def heard_out(chunks: AsyncIterator[Chunk]) -> int:
     return len([chunk async for chunk in chunks])
 
 
-def run(make: Callable[[], Dice], work: Callable[[EngineLoop], object]) -> object:
+def run(make: Callable[[], Dice], work: Callable[[EngineLoop], Coroutine[Any, Any, Any]]) -> Any:
     """Runs a coroutine with an engine, and closes it."""
 
-    async def whole() -> object:
+    async def whole() -> Any:
         engine = EngineLoop(make, PONY)
         try:
-            return await asyncio.wait_for(work(engine), 60)  # type: ignore[arg-type]
+            return await asyncio.wait_for(work(engine), 60)
         finally:
             await engine.close()
 
     return asyncio.run(whole())
 
 
-def outcomes(make: Callable[[], Dice], tasks: list[Task]) -> list[object]:
-    async def all_of_them(engine: EngineLoop) -> object:
+def outcomes(make: Callable[[], Dice], tasks: list[Task]) -> list[Any]:
+    """The films of tasks that are handed in at once, or what became of them."""
+
+    async def all_of_them(engine: EngineLoop) -> Any:
         return await asyncio.gather(*(made(engine, t) for t in tasks), return_exceptions=True)
 
-    found = run(make, all_of_them)
-    assert isinstance(found, list)
-    return found
+    return list(run(make, all_of_them))
 
 
 @settings(deadline=None, max_examples=10)

@@ -31,7 +31,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PINS = {canonicalize_name(name): pin for name, pin in re.findall(r"^([\w.-]+)==(\S+)$", LOCK, re.MULTILINE)}
-LOCKED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+LOCKED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cell"], *PROJECT["optional-dependencies"]["dev"]]
 DECLARED = [*PROJECT["dependencies"], *chain.from_iterable(PROJECT["optional-dependencies"].values())]
 
 

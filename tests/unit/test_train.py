@@ -23,7 +23,7 @@ from model.layout import Kind
 from model.train import films
 from model.train.recipe import Recipe, finish, train
 from model.train.run import Plan, Run
-from model.trunk import Trunk, rope
+from model.trunk import Layer, Trunk, rope
 
 PLAN = Plan(steps=12, rate=1e-2, muon=1e-2, warmup=2, seed=4, keep=0.0)
 
@@ -219,7 +219,9 @@ def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(tmp_path):
 
 
 def test_attention_through_a_whole_matrix_is_the_fused_one():
-    attention = first_trunk().layers[0].attention
+    layer = first_trunk().layers[0]
+    assert isinstance(layer, Layer)
+    attention = layer.attention
     x = torch.randn(2, 30, PONY.trunk.width)
     turned = rope(torch.arange(90, dtype=torch.float32).view(30, 3), PONY.trunk.head_dim)
 

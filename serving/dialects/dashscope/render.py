@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from model.clip import Mode, Size
@@ -36,24 +36,24 @@ def task_id(job: JobId) -> str:
     return str(UUID(job))
 
 
-def created(standing: Standing, request_id: str) -> dict[str, object]:
+def created(standing: Standing, request_id: str) -> dict[str, Any]:
     """What a creation answers."""
     job = standing.job
     return {"request_id": request_id, "output": {"task_id": task_id(job.id), "task_status": STATUS[job.state]}}
 
 
-def unknown(asked: str, request_id: str) -> dict[str, object]:
+def unknown(asked: str, request_id: str) -> dict[str, Any]:
     """A task that never was, is another's, was deleted or has expired: all alike, with status 200."""
     return {"request_id": request_id, "output": {"task_id": asked, "task_status": "UNKNOWN"}}
 
 
-def task(standing: Standing, request_id: str, names: Names = NAMES) -> dict[str, object]:
+def task(standing: Standing, request_id: str, names: Names = NAMES) -> dict[str, Any]:
     """The task object."""
     job = standing.job
     if job.state is State.EXPIRED:
         return unknown(task_id(job.id), request_id)
-    output: dict[str, object] = {"task_id": task_id(job.id), "task_status": STATUS[job.state], **_times(job)}
-    body: dict[str, object] = {"request_id": request_id, "output": output}
+    output: dict[str, Any] = {"task_id": task_id(job.id), "task_status": STATUS[job.state], **_times(job)}
+    body: dict[str, Any] = {"request_id": request_id, "output": output}
     if job.state is State.SUCCEEDED:
         output |= {"orig_prompt": standing.wish.prompt, "video_url": standing.url}
         body["usage"] = usage(standing, names)
@@ -76,7 +76,7 @@ def _time(at: int) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}.{at % 1000:03d}"
 
 
-def usage(standing: Standing, names: Names = NAMES) -> dict[str, object]:
+def usage(standing: Standing, names: Names = NAMES) -> dict[str, Any]:
     """What a film counts for, in the shape that its model's family has."""
     wish = standing.wish
     size, seconds = result_of(standing)
@@ -84,7 +84,7 @@ def usage(standing: Standing, names: Names = NAMES) -> dict[str, object]:
     name = names.get(wish.model)
     family = name.family if name else Family.OWN
     given = _seconds(facts(standing).get("source_seconds"))
-    whole: dict[str, object] = {
+    whole: dict[str, Any] = {
         "duration": _number(length + given if wish.mode is Mode.EDIT else length, wish.mode),
         "input_video_duration": _number(given, wish.mode),
         "output_video_duration": _number(length, wish.mode),
@@ -97,10 +97,10 @@ def usage(standing: Standing, names: Names = NAMES) -> dict[str, object]:
         short = {each: whole[each] for each in ("duration", "SR", "video_count")}
         return short | ({"audio": wish.audio is not Audio.NONE} if name and name.switches_audio else {})
     rate = {"fps": facts(standing)["fps"]} if family is Family.WAN30 and "fps" in facts(standing) else {}
-    return whole | rate | _shape(family, wish.mode, size)
+    return {**whole, **rate, **_shape(family, wish.mode, size)}
 
 
-def _shape(family: Family, mode: Mode, size: Size) -> Mapping[str, object]:
+def _shape(family: Family, mode: Mode, size: Size) -> Mapping[str, Any]:
     if family is Family.WAN26:
         return {"size": _starred(size)}
     ratio = {"ratio": ratio_of(size)}
@@ -122,7 +122,7 @@ def _number(seconds: float, mode: Mode) -> int | float:
     return round(seconds, 3) if mode is Mode.EDIT else round(seconds)
 
 
-def page(found: Page, number: int, size: int, request_id: str, region: str) -> dict[str, object]:
+def page(found: Page, number: int, size: int, request_id: str, region: str) -> dict[str, Any]:
     """A page of tasks: `data` as documented, and `tasks` as the newest client reads it, where times are text."""
     return {
         "request_id": request_id,
@@ -135,7 +135,7 @@ def page(found: Page, number: int, size: int, request_id: str, region: str) -> d
     }
 
 
-def _row(standing: Standing, request_id: str, region: str) -> dict[str, object]:
+def _row(standing: Standing, request_id: str, region: str) -> dict[str, Any]:
     job = standing.job
     return {
         "task_id": task_id(job.id),
@@ -150,7 +150,7 @@ def _row(standing: Standing, request_id: str, region: str) -> dict[str, object]:
     }
 
 
-def _task_row(standing: Standing) -> dict[str, object]:
+def _task_row(standing: Standing) -> dict[str, Any]:
     job = standing.job
     row = {"task_id": task_id(job.id), "status": STATUS[job.state], "task_status": STATUS[job.state]}
     return {**row, "model_name": standing.wish.model, **_times(job)}

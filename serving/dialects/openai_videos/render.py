@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from serving.desk import Page, Standing, Upload
 from serving.dialects.openai_videos.errors import job_error
@@ -34,11 +34,11 @@ def video_id(job: JobId) -> str:
     return f"video_{job}"
 
 
-def video(standing: Standing) -> dict[str, object]:
+def video(standing: Standing) -> dict[str, Any]:
     """The Video object. Fields beyond the vendor's are safe: the clients keep them as extras."""
     job, wish = standing.job, standing.wish
     size, seconds = result_of(standing)
-    body: dict[str, object] = {
+    body: dict[str, Any] = {
         "id": video_id(job.id),
         "object": "video",
         "created_at": job.created // 1000,
@@ -84,7 +84,7 @@ def _error(standing: Standing) -> dict[str, str] | None:
     return job_error(job.error, job.error_text) if job.state is State.FAILED else None
 
 
-def page(found: Page) -> dict[str, object]:
+def page(found: Page) -> dict[str, Any]:
     """A list page. The clients' pager takes `last_id` as its next `after`, and stops without it."""
     rows = [video(each) for each in found.jobs]
     ids = [row["id"] for row in rows]
@@ -92,7 +92,7 @@ def page(found: Page) -> dict[str, object]:
     return {"object": "list", "data": rows, "first_id": first, "last_id": last, "has_more": found.more}
 
 
-def deleted(job: JobId) -> dict[str, object]:
+def deleted(job: JobId) -> dict[str, Any]:
     """What a deletion answers."""
     return {"id": video_id(job), "object": "video.deleted", "deleted": True}
 
@@ -108,17 +108,17 @@ def poll_after(standing: Standing) -> str | None:
     return str(min(LATEST, max(SOONEST, wait)))
 
 
-def model(name: str) -> dict[str, object]:
+def model(name: str) -> dict[str, Any]:
     """A model as lists show it."""
     return {"id": name, "object": "model", "created": 0, "owned_by": "equerry"}
 
 
-def models(names: Sequence[str]) -> dict[str, object]:
+def models(names: Sequence[str]) -> dict[str, Any]:
     """The list of models."""
     return {"object": "list", "data": [model(name) for name in names]}
 
 
-def file(upload: Upload, purpose: str) -> dict[str, object]:
+def file(upload: Upload, purpose: str) -> dict[str, Any]:
     """A file that was left here."""
     return {
         "id": upload.id,

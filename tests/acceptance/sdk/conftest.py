@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,8 +60,10 @@ def python_of():
 
 def _install(folder: Path, wanted: str) -> None:
     try:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True, timeout=5 * MINUTES)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", wanted]
+        subprocess.run(
+            [sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True, timeout=5 * MINUTES
+        )
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", wanted]
         subprocess.run(pip, check=True, capture_output=True, timeout=10 * MINUTES)
     except (subprocess.SubprocessError, OSError) as error:
         said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
@@ -72,11 +75,11 @@ def _install(folder: Path, wanted: str) -> None:
 def drive(cell, png, python_of):
     """Runs a client's script in its own environment against the cell, and returns what it saw."""
 
-    def run(package: str, version: str, **more: object) -> dict:
+    def run(package: str, version: str, **more: object) -> dict[str, Any]:
         told = {**cell, "png": png.hex(), **more}
         script = HERE / f"{package}_script.py"
         done = subprocess.run(
-            [python_of(package, version), "-I", script],
+            [str(python_of(package, version)), "-I", str(script)],
             input=json.dumps(told).encode(),
             capture_output=True,
             timeout=10 * MINUTES,

@@ -62,7 +62,7 @@ def fetched(url):
 
 async def older(kind):
     """`VideoSynthesis` or `AioVideoSynthesis`: they answer with objects, and raise for almost nothing."""
-    seen: dict = {}
+    seen: dict[str, Any] = {}
     key = TOLD["keys"]["acme"]
     small = {"size": "64*64", "duration": 3}
 
@@ -118,7 +118,7 @@ async def older(kind):
     return seen
 
 
-REFUSED = {
+REFUSED: dict[str, dict[str, Any]] = {
     "no_key": {"key": "nonsense"},
     "bad_model": {"model": "nobody-1"},
     "bad_duration": {"duration": 99},
@@ -131,7 +131,7 @@ REFUSED = {
 
 async def newer(kind):
     """`Client` or `AsyncClient`: they raise."""
-    seen: dict = {}
+    seen: dict[str, Any] = {}
 
     def client(name="acme", **more):
         return kind(base_url=TOLD["url"] + "/api/v1", api_key=TOLD["keys"].get(name, name), max_retries=0, **more)

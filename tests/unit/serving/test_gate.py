@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from policies.constraints import Constraints, Wish
+from policies.canonical import Digest
+from policies.constraints import Constraints, DataClass, Wish
 from policies.decision import Decision, Grounds
 from policies.errors import Broken
 from policies.log.entry import Decision as Decided
@@ -16,14 +18,18 @@ from policies.log.entry import Execution, Stamp, encode
 from policies.tables import Place as Where
 from policies.tenants.admission import Admitted, Reason, Rejected
 from policies.tenants.cell import Cell
+from policies.tenants.keytext import KeyId
+from policies.tenants.tenant import TenantId
 from serving.dialects.caller import CALLER
 from serving.gate import Gate, Place
 
 HERE, ELSEWHERE = "own/eu-par-1", "own/jp-tyo-1"
 DEMANDS = Constraints(
-    home="EU", allowed_jurisdictions=frozenset({"EU"}), allowed_classes=frozenset({"personal", "public"})
+    home="EU",
+    allowed_jurisdictions=frozenset({"EU"}),
+    allowed_classes=frozenset({DataClass.PERSONAL, DataClass.PUBLIC}),
 )
-GROUNDS = Grounds(pol="1" * 64, cat="2" * 64, lst="3" * 64, con=DEMANDS.digest)
+GROUNDS = Grounds(pol=Digest("1" * 64), cat=Digest("2" * 64), lst=Digest("3" * 64), con=DEMANDS.digest)
 OPEN = Decision((HERE,), {ELSEWHERE: ("jurisdiction-allowed",)}, GROUNDS)
 ONLY_THERE = Decision((ELSEWHERE,), {HERE: ("jurisdiction-allowed",)}, GROUNDS)
 NOWHERE = Decision((), {HERE: ("seal-minimum",), ELSEWHERE: ("lists-clear",)}, GROUNDS, "no_compliant_region")
@@ -35,7 +41,8 @@ class Pen:
     """Keeps what it is told; `broken` stands for a log that cannot be written."""
 
     def __init__(self, broken: bool = False) -> None:
-        self.entries, self.broken = [], broken
+        self.entries: list[Any] = []
+        self.broken = broken
 
     async def commit(self, entry):
         if self.broken:
@@ -46,8 +53,8 @@ class Pen:
 
 def admitted(text: str = "") -> Admitted:
     return Admitted(
-        tenant="t-0123456789abcdef",
-        key="k-0123456789abcdef",
+        tenant=TenantId("t-0123456789abcdef"),
+        key=KeyId("k-0123456789abcdef"),
         sla="standard",
         constraints=DEMANDS,
         wish=Wish(),
@@ -61,7 +68,7 @@ class World:
     def __init__(self, decision=OPEN, admit=admitted, broken=False, job=True):
         self.pen, self.job, self.passed, self.read = Pen(broken), job, [], 0
         where = Where("EU", "FR", "own", "EU")
-        tables = SimpleNamespace(decide=lambda *_, **__: decision, place=lambda _: where, grounds=GROUNDS)
+        tables: Any = SimpleNamespace(decide=lambda *_, **__: decision, place=lambda _: where, grounds=GROUNDS)
         place = Place(cell="eu-par", region=HERE, evidence="declared", egress="4" * 64, accelerator="cpu")
         self.gate = Gate(
             self.inner,
@@ -128,7 +135,7 @@ def test_a_request_that_the_rules_allow_goes_on_and_is_in_the_log_before():
         (World(admit=lambda _: Rejected(Reason.WRONG_CELL, Cell("jp-tyo"))), 421),
         (World(broken=True), 503),
         (World(decision=Decision((), {}, GROUNDS, "stale_table")), 503),
-        (World(decision=Decision((HERE,), {}, Grounds(con="5" * 64))), 503),
+        (World(decision=Decision((HERE,), {}, Grounds(con=Digest("5" * 64)))), 503),
     ],
 )
 def test_of_a_request_that_is_refused_no_body_is_read_and_nothing_goes_on(world, status):

@@ -103,9 +103,12 @@ def test_an_answer_that_breaks_off_is_seen_to_break_off():
     async def heard(message):
         sent.append(message["type"])
 
-    sent = []
+    async def nothing():
+        return {"type": "http.request"}
+
+    sent: list[str] = []
     with pytest.raises(Broken):
-        asyncio.run(Shell(half)({"type": "http", "path": "/v1/x"}, None, heard))
+        asyncio.run(Shell(half)({"type": "http", "path": "/v1/x"}, nothing, heard))
     assert sent == ["http.response.start"]
 
 

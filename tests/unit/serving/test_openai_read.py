@@ -115,7 +115,11 @@ def test_what_is_given_decides_the_mode(extra, mode, given):
 
 
 def test_several_pictures_are_references_in_the_clients_order():
-    form = [("prompt", "x"), ("input_reference[]", File("a", b"1")), ("input_reference[]", File("b", b"2"))]
+    form: list[tuple[str, str | File]] = [
+        ("prompt", "x"),
+        ("input_reference[]", File("a", b"1")),
+        ("input_reference[]", File("b", b"2")),
+    ]
 
     assert [(each.role, each.body) for each in read(tree(form)).given] == [
         (Role.REFERENCE, b"1"),

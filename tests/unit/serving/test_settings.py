@@ -239,9 +239,10 @@ def test_every_setting_says_what_it_is(write):
     assert [name for name, each in sections.items() if not each.__doc__] == []
 
 
-def test_the_log_has_a_name_of_the_cells_own_unless_it_is_given_one(write):
-    assert load(write()).log_origin == "eu.example.com/eu-par"
-    assert load(write("[log]\norigin = 'log.example.com/eu'\n")).log_origin == "log.example.com/eu"
+def test_a_log_belongs_to_a_domain_that_its_format_can_name(write):
+    assert load(write("[log]\ndomain = 'log.example.com'\n")).log.domain == "log.example.com"
+    with pytest.raises(Refused, match="domain"):
+        load(write("[log]\ndomain = 'Not A Domain'\n"))
 
 
 def test_webhooks_go_to_hosts_of_their_own_under_the_same_guard(write):

@@ -1,0 +1,207 @@
+"""`equerry cell …`: make a cell, start it, look at it, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from serving.errors import Refused, Unavailable
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+Folder = Annotated[Path, typer.Argument(help="The cell's folder, or its settings file.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+RUNNING: Final = "running.json"  # in the state folder: who runs the cell
+
+
+@app.callback(help="Run one region: make a cell, start it, look at it, stop it.")
+def front() -> None:
+    """Lets idle threads sleep, and third-party code be silent."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder.", show_default=False)],
+    name: Annotated[str, typer.Option(help="The cell's name: jurisdiction, hyphen, place.")] = "eu-par",
+    country: Annotated[str, typer.Option(help="Where the machines stand, in two letters.")] = "FR",
+    city: Annotated[str, typer.Option(help="The same, for people.")] = "Paris",
+    port: Annotated[
+        int, typer.Option(help="Port for clients; the next one is for operations.", min=1, max=65534)
+    ] = 8000,
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a folder that holds one.")] = "pony",
+    neighbour: Annotated[
+        list[str] | None,
+        typer.Option(help="Another cell of yours, so that refusals can name it: NAME,COUNTRY,CITY.", metavar="CELL"),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Sign the catalogue with this key; without one, a key is drawn.", metavar="PEM")
+    ] = None,
+) -> None:
+    """Make a cell of your own machines: settings, keys, tenants' books and a signed catalogue.
+
+    Then: equerry tenant add, equerry tenant key add, equerry cell up.
+    """
+    from policies.keys import load
+    from serving.home import Site, make_home, own_key, today
+
+    site = Site(cell=name, country=country, city=city)
+    others = [_site(each) for each in neighbour or ()]
+    signing = load(key) if key is not None else own_key(folder)
+    path = make_home(folder, site, others, port=port, model=model, signing=signing, day=today())
+    typer.echo(f"{path} describes the cell {name}. Next: equerry tenant add NAME --cell {folder} …")
+
+
+def _site(text: str) -> Any:
+    from serving.home import Site
+
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3:
+        raise Refused(f"{text!r} is not NAME,COUNTRY,CITY; write for example jp-tyo,JP,Tokyo.")
+    return Site(cell=parts[0], country=parts[1], city=parts[2])
+
+
+@app.command()
+def up(
+    folder: Folder,
+    runtime: Annotated[str, typer.Option(help="local: all in this process.", metavar="local")] = "local",
+) -> None:
+    """Start a cell and serve until it is told to stop. What it answers with is printed when it is ready.
+
+    Control-C or SIGTERM stop it gently: jobs that are not done are handed back and go on at the next start.
+    """
+    from serving.settings_file import load
+
+    if runtime != "local":
+        raise Unavailable(f"There is no runtime {runtime} here yet. Use --runtime local.")
+    settings = load(_file(folder))
+    from serving.local import LocalCell
+    from serving.parts import build
+    from serving.telemetry import say_little
+
+    say_little(settings.telemetry.level)
+    place = _listen(settings.listen.host, settings.listen.port)
+    parts = build(settings)
+    try:
+        with _claimed(settings):
+            asyncio.run(_serve(LocalCell(parts), place))
+    finally:
+        parts.close()
+
+
+async def _serve(cell: Any, place: socket.socket) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await cell.run(stop, lambda text: print(text, flush=True), [place])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        place.bind((host, port))
+    except OSError as error:
+        place.close()
+        raise Refused(
+            f"{host}:{port} cannot be listened on ({error.strerror}). Free it, or name another port."
+        ) from None
+    return place
+
+
+class _claimed:  # noqa: N801 - reads as a verb at its one use
+    """Notes who runs a cell, so that `status` and `down` find it; the log's lock keeps a second one out."""
+
+    def __init__(self, settings: Any) -> None:
+        self.path: Path = settings.folders.state / RUNNING
+        self.told = {"pid": os.getpid(), "cell": settings.cell.name, "origin": settings.cell.origin}
+
+    def __enter__(self) -> None:
+        self.path.write_text(json.dumps(self.told), "utf-8")
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self.path.unlink()
+
+
+@app.command()
+def status(folder: Folder, as_json: AsJson = False) -> None:
+    """Whether a cell runs and is ready. Exit code 0 when it is, 69 when it is not."""
+    import httpx
+
+    told: dict[str, Any] = _running(folder) or {}
+    if told:
+        try:
+            answer = httpx.get(f"{told['origin']}/readyz", timeout=5.0, trust_env=False)
+            told |= answer.json()
+        except (httpx.HTTPError, ValueError):
+            told |= {"ready": False, "missing": "an answer"}
+    else:
+        told = {"ready": False, "missing": "a process"}
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        what = "is ready" if told["ready"] else f"is not ready: {told.get('missing')} is missing"
+        typer.echo(f"{told.get('cell', folder)} {what}" + (f" at {told['origin']}." if told.get("origin") else "."))
+    raise typer.Exit(0 if told["ready"] else 69)
+
+
+@app.command()
+def down(folder: Folder, seconds: Annotated[int, typer.Option(help="How long to wait.", min=1)] = 90) -> None:
+    """Stop a cell gently: no new work, jobs handed back, the log closed."""
+    import time
+
+    told = _running(folder)
+    if told is None:
+        typer.echo("The cell does not run.")
+        return
+    with suppress(ProcessLookupError):
+        os.kill(told["pid"], signal.SIGTERM)
+    end = time.monotonic() + seconds
+    while _running(folder) is not None:
+        if time.monotonic() > end:
+            raise Unavailable(f"The cell still runs as process {told['pid']}. Look at what it does before you kill it.")
+        time.sleep(0.1)
+    typer.echo(f"The cell {told['cell']} is down.")
+
+
+@app.command()
+def settings(
+    folder: Annotated[Path | None, typer.Argument(help="A cell's folder; without one, all there is.")] = None,
+) -> None:
+    """Every setting with its unit and default; or check a cell's own file."""
+    if folder is None:
+        from importlib.resources import files
+
+        typer.echo((files("serving") / "cell.example.toml").read_text("utf-8"))
+        return
+    from serving.settings_file import load
+
+    load(_file(folder))
+    typer.echo("The settings hold.")
+
+
+def _file(folder: Path) -> Path:
+    return folder / "cell.toml" if folder.is_dir() else folder
+
+
+def _running(folder: Path) -> dict[str, Any] | None:
+    """Who runs a cell now."""
+    from serving.settings_file import load
+
+    path = load(_file(folder)).folders.state / RUNNING
+    try:
+        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        os.kill(told["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return told

@@ -1,0 +1,51 @@
+"""The cell's residency log, opened for the one process that writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from policies.log.entry import Entry
+from policies.log.keys import log_signers
+from policies.log.pen import Pen
+from policies.log.shards import Series, half_year
+from policies.log.writer import Pace
+
+__all__ = ["Ledger", "open_ledger"]
+
+PATIENCE = 60.0  # seconds for an entry that the cell cannot start without
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """An open log: its pen, its folder, and the file that tells an auditor whom to trust."""
+
+    pen: Pen
+    folder: Path
+    trust: Path
+
+    def tell(self, entry: Entry) -> None:
+        """Write an entry and wait until it is durable."""
+        self.pen.write(entry).result(PATIENCE)
+
+    def archive(self, data: bytes) -> None:
+        """Keep an object that entries name by digest."""
+        self.pen.log.store(data)
+
+    def close(self) -> None:
+        """Commit what waits and let go of the lock."""
+        self.pen.log.close()
+
+
+def open_ledger(series: Series, *, now: Callable[[], int], rng: Callable[[int], bytes], linger: float) -> Ledger:
+    """The log of this half-year, made when there is none; `linger` is seconds for which entries are gathered.
+
+    Raises Refused when another process writes it, Doubt when it cannot be relied on.
+    """
+    pen = series.open(now=now, rng=rng, pace=Pace(linger=linger))
+    name = half_year(now())
+    signer, cosigner = log_signers(series.keys, series.origin(name))
+    trust = series.root / f"{series.kind}-{name}.trust"
+    trust.write_text(f"log {signer.vkey}\nwitness pq {cosigner.vkey}\nquorum none\n", "utf-8")
+    return Ledger(pen, series.folder(name), trust)

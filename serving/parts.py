@@ -1,0 +1,176 @@
+"""The composition root: makes every part of one cell from its settings. Nothing is made anywhere else.
+
+A gateway and a studio may live in one process or in many; each process makes the parts that it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from policies.log.shards import Series
+from policies.shelf import Shelf
+from policies.tenants.admission import Admitted, Rejected, admit
+from policies.tenants.folder import open_books
+from policies.tenants.registrar import Registrar
+from policies.tenants.tenant import Instant
+from serving.dialects.grants import Hmac
+from serving.dialects.origin import Origin
+from serving.errors import Refused
+from serving.gate import Place
+from serving.jobs.rules import Rules
+from serving.jobs.sql.store import SqlStore, open_store
+from serving.ledger import Ledger, open_ledger
+from serving.media.links import LinkKey, Links
+from serving.media.store import Objects, open_objects
+from serving.rulebook import Rulebook
+from serving.secret import draw_secret, read_secret
+from serving.settings import CellSettings
+
+if TYPE_CHECKING:
+    from model.checkpoint import Model
+    from model.engine import Engine
+
+__all__ = ["Parts", "build", "engine", "now_ms"]
+
+HOUR: Final = 3_600_000  # milliseconds
+NO_EGRESS: Final = sha256(b"equerry/egress/none-declared").hexdigest()  # the cell knows of no egress policy around it
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970 UTC, by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a process of a cell works with. `close` lets go of everything, in the right order."""
+
+    settings: CellSettings
+    store: SqlStore
+    objects: Objects
+    books: Registrar
+    ledger: Ledger
+    rulebook: Rulebook
+    links: Links
+    signer: Hmac
+    place: Place
+    _stack: ExitStack
+
+    @property
+    def origin(self) -> Origin:
+        """Where clients find the cell."""
+        return Origin(self.settings.cell.origin)
+
+    def admit(self, text: str) -> Admitted | Rejected:
+        """What a key opens now."""
+        return admit(text, store=self.books.store, pepper=self.books.pepper, now=Instant(now_ms()))
+
+    def close(self) -> None:
+        """Let go of files, connections and locks."""
+        self._stack.close()
+
+
+def build(settings: CellSettings) -> Parts:
+    """All parts. Raises what keeps the cell from starting, and then leaves nothing open."""
+    with ExitStack() as stack:
+        state = settings.folders.state
+        _folder(state)
+        _folder(settings.folders.scratch)
+        store = open_store(_database(settings), _rules(settings))
+        stack.callback(store.close)
+        books = open_books(settings.policies.tenants.parent, secrets.token_bytes)
+        stack.callback(books.store.close)
+        if books.store.cell.name != settings.cell.name:
+            raise Refused(f"The tenants' folder belongs to {books.store.cell.name}; this cell is {settings.cell.name}.")
+        series = Series(
+            root=settings.log.folder,
+            keys=state / "log-keys",
+            domain=settings.log.domain,
+            cell=settings.cell.name,
+            kind="residency",
+        )
+        ledger = open_ledger(series, now=now_ms, rng=os.urandom, linger=settings.log.batch / 1000)
+        stack.callback(ledger.close)
+        region = f"{settings.cell.provider}/{settings.cell.region}"
+        rulebook = Rulebook(_shelf(settings), books.store, region, now=now_ms, archive=ledger.archive, tell=ledger.tell)
+        rulebook.first()
+        place = Place(cell=settings.cell.name, region=region, evidence="declared", egress=NO_EGRESS, accelerator="cpu")
+        return Parts(
+            settings=settings,
+            store=store,
+            objects=open_objects(settings.objects_url, _options(settings)),
+            books=books,
+            ledger=ledger,
+            rulebook=rulebook,
+            links=Links(settings.cell.name, _link_keys(settings)),
+            signer=Hmac([draw_secret(state / "grants", secrets.token_bytes)]),
+            place=place,
+            _stack=stack.pop_all(),
+        )
+
+
+def engine(settings: CellSettings, model: Model) -> Engine:
+    """The engine that the settings name."""
+    from model.engines.loop import EngineLoop
+
+    e = settings.engine
+    if e.kind == "torch":
+        from model.engines.torch_stepper import TorchStepper
+
+        return EngineLoop(lambda: TorchStepper(model, room=e.batch), model.config)
+    from model.cli import find
+    from model.engines.vllm_stepper import VllmSettings, VllmStepper
+
+    told = VllmSettings(
+        weights=str(find(e.model)),
+        ranks=e.tensor_parallel,
+        cache_bytes=e.kv_memory << 20,
+        films=e.batch,
+        compiled=e.compile,
+    )
+    return EngineLoop(lambda: VllmStepper(told, model.config), model.config)
+
+
+def _folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"{path} cannot be made ({error.strerror}). Name another folder, or make it yourself.") from None
+
+
+def _database(settings: CellSettings) -> str:
+    if settings.database.url == "sqlite":
+        return f"sqlite:///{(settings.folders.state / 'jobs.sqlite').absolute()}"
+    if settings.database.password is None:
+        return settings.database.url
+    from sqlalchemy import make_url
+
+    password = read_secret(settings.database.password).decode()
+    return make_url(settings.database.url).set(password=password).render_as_string(hide_password=False)
+
+
+def _rules(settings: CellSettings) -> Rules:
+    j = settings.jobs
+    return Rules(lease_ms=round(j.lease * 1000), most_attempts=j.attempts, keep_key_ms=round(j.keep_keys * HOUR))
+
+
+def _options(settings: CellSettings) -> dict[str, str]:
+    hidden = {name: read_secret(path).decode() for name, path in settings.objects.secrets.items()}
+    return {**settings.objects.options, **hidden}
+
+
+def _shelf(settings: CellSettings) -> Shelf:
+    p = settings.policies
+    return Shelf(catalogue=p.catalogue, lists=p.lists, trust=p.trust, overlays=p.overlays, policy=p.bundle)
+
+
+def _link_keys(settings: CellSettings) -> tuple[LinkKey, ...]:
+    named = tuple(LinkKey(path.stem, read_secret(path)) for path in settings.media.link_keys)
+    return named or (LinkKey("own", draw_secret(settings.folders.state / "links", secrets.token_bytes)),)
