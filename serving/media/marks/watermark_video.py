@@ -4,8 +4,8 @@ What may surprise:
 
 * The pattern stands still. An encoder pays for it once and carries it on, and a film that is trimmed, slowed or thinned
   out keeps it: there is no phase to search for.
-* It is made for the eye of the reader, who divides what it sees by the contrast around it. So texture hides more of the
-  pattern than a flat wall, in both senses, and an edge shouts no louder than anything else.
+* The reader compares each point with those around it that are much like it, and divides by the contrast there. So the
+  edge of a body hardly counts, and texture hides more of the pattern than a flat wall, in both senses.
 * The writer reads its own work and strengthens just those chips that the film drowns.
 * The frame is seen on a small canvas of fixed size, so half the size is the same picture. Small films have room for
   coarse waves only: they use another canvas, and the reader tries both. A crop moves everything and breaks the mark.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -25,6 +25,7 @@ from PIL import Image
 from model.clip import Frames
 from serving.media.marks.carrier import Directions, directions
 from serving.media.marks.payload import Chips
+from serving.media.marks.rehearsal import rehearse
 
 __all__ = ["CANVASES", "SMALL", "Canvas", "mark_frames", "read_frames"]
 
@@ -35,8 +36,13 @@ SEGMENT: Final = Fraction(1)  # seconds for which one pattern stands
 LOOKS: Final = 4  # frames of a segment that the writer looks at
 MOST_READ: Final = 64  # frames that the reader looks at
 CALM: Final = 4.0  # levels of contrast that count as none: film grain, and what encoders leave
+ALIKE: Final = 16.0  # levels by which points of one surface may differ
+ROUGH: Final = 3.0  # the same in a film without flat surfaces, as a multiple of how much it varies
+AROUND: Final = 24  # points that one is compared with
 DEEPEST: Final = 3.0  # how many times stronger than on a flat wall the pattern may be in texture
 ROUNDS: Final = 10  # in which the writer strengthens chips
+STRENGTHS: Final = (0.7, 1.0, 1.4, 2.0, 2.8)  # tried in turn on a small film
+SURE: Final = 0.84  # likeness that a small film must keep in rehearsal; 0.78 can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Canvas:
     most: float  # levels that the pattern may move a flat wall
 
 
-CANVASES: Final = (Canvas(64, 4, 13, 2.6, 7.0), Canvas(128, 8, 40, 2.6, 4.0))
+CANVASES: Final = (Canvas(64, 4, 15, 2.6, 7.0), Canvas(128, 8, 40, 2.6, 4.0))
 
 
 @dataclass(frozen=True)
@@ -91,13 +97,26 @@ class _Waves:
         """What moves chips by as much, on a canvas without contrast."""
         waves = np.zeros(self.ring.shape, np.float32)
         waves[self.ring] = self.secret @ chips
-        pattern: Plane = self.basis.T @ waves @ self.basis * np.float32(CALM)
+        pattern: Plane = (self.basis.T @ waves @ self.basis * CALM).astype(np.float32)
         return pattern
 
 
-def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes, *, strength: float = 1.0) -> Frames:
-    """The frames with the chips in them, uint8 [T,H,W,3]; `strength` multiplies what each chip is to read."""
+def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes) -> Frames:
+    """The frames with the chips in them, uint8 [T,H,W,3].
+
+    A small film has little room and is cheap to try: it is marked as strongly as it takes to survive `rehearse`.
+    """
     canvas = CANVASES[min(frames.shape[1:3]) >= SMALL]
+    if canvas is not CANVASES[0]:
+        return _marked(canvas, frames, fps, chips, key, 1.0)
+    for strength in STRENGTHS:
+        marked = _marked(canvas, frames, fps, chips, key, strength)
+        if all(_likeness(_waves(canvas, key), each, chips) >= SURE for each in rehearse(marked, fps)):
+            break
+    return marked
+
+
+def _marked(canvas: Canvas, frames: Frames, fps: Fraction, chips: Chips, key: bytes, strength: float) -> Frames:
     waves = _waves(canvas, key)
     step = max(round(SEGMENT * fps), 1)
     marked, strengths = np.empty_like(frames), np.zeros_like(chips)
@@ -106,6 +125,12 @@ def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes, *, stre
         pattern, strengths = _fitted(waves, _seen(part, canvas.side, LOOKS), chips, strengths, strength)
         _add(part, pattern, round(canvas.most * strength), marked[start : start + step])
     return marked
+
+
+def _likeness(waves: _Waves, frames: Frames, chips: Chips) -> float:
+    """Of what frames read with what was written, -1..1."""
+    read = waves.read(_seen(frames, waves.canvas.side, MOST_READ)).mean(0)
+    return float(read @ chips) / float(np.linalg.norm(read) * np.linalg.norm(chips) + 1e-9)
 
 
 def read_frames(frames: Frames, key: bytes) -> tuple[Chips, ...]:
@@ -128,7 +153,7 @@ def _fitted(waves: _Waves, seen: Plane, chips: Chips, begun: Chips, strength: fl
     """The pattern that makes frames read as wanted, and how strong each chip came out; `begun` is a first guess."""
     canvas, wanted = waves.canvas, waves.canvas.margin * strength
     most = canvas.most * strength
-    depth = np.clip(_scale(seen - _blurred(seen, _reach(canvas.side))).mean(0) / CALM, 1, DEEPEST)
+    depth = np.clip(_scale(_apart(seen)).mean(0) / CALM, 1, DEEPEST)
     base, strengths = np.clip(seen, most / 2, 255 - most / 2), begun
     for _ in range(ROUNDS):
         pattern = np.clip(waves.pattern(strengths), -most, most) * depth
@@ -156,26 +181,56 @@ def _seen(frames: Frames, side: int, most: int) -> Plane:
     seen = np.empty((len(chosen), side, side), np.float32)
     for place, number in enumerate(chosen):
         grey = Image.fromarray(frames[number]).convert("L").convert("F")
-        seen[place] = grey.resize(
-            (side, side), Image.Resampling.BOX if min(grey.size) > side else Image.Resampling.BILINEAR
-        )
+        way = Image.Resampling.BOX if min(grey.size) > side else Image.Resampling.BILINEAR
+        seen[place] = np.asarray(grey.resize((side, side), way))
     return seen
 
 
 def _contrast(seen: Plane) -> Plane:
     """How far each point stands out from its surroundings, in units of how far points there do."""
-    apart = seen - _blurred(seen, _reach(seen.shape[-1]))
+    apart = _apart(seen)
     contrast: Plane = apart / _scale(apart)
     return contrast
+
+
+def _apart(seen: Plane) -> Plane:
+    """Each point less the mean of those around it that are of the same surface."""
+    side = seen.shape[-1]
+    reach = side // 10
+    padded = np.pad(seen, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+    alike = np.maximum(ALIKE, ROUGH * _roughness(seen))[:, None, None].astype(np.float32)
+    sums, weights = np.zeros_like(seen), np.ones_like(seen)
+    for row, column in _around(reach):
+        there = padded[:, reach + row : reach + row + side, reach + column : reach + column + side] - seen
+        weight = np.clip(1.5 - np.abs(there) / alike, 0, 1)
+        sums += weight * there
+        weights += weight
+    apart: Plane = -sums / weights
+    return apart
+
+
+def _roughness(seen: Plane) -> NDArray[np.float32]:
+    """How much each frame varies within a small square, at its middling place."""
+    reach = seen.shape[-1] // 13
+    mean = _blurred(seen, reach)
+    rough: NDArray[np.float32] = np.median(
+        np.sqrt(np.maximum(_blurred(seen * seen, reach) - mean * mean, 0)), axis=(1, 2)
+    )
+    return rough
+
+
+@lru_cache(maxsize=4)
+def _around(reach: int) -> tuple[tuple[int, int], ...]:
+    """Places around a point, evenly spread over a disc as a sunflower's seeds are."""
+    number = np.arange(AROUND)
+    radius, angle = reach * np.sqrt((number + 0.5) / AROUND), number * np.pi * (3 - 5**0.5)
+    places = zip(np.rint(radius * np.cos(angle)), np.rint(radius * np.sin(angle)), strict=True)
+    return tuple(sorted({(int(row), int(column)) for row, column in places} - {(0, 0)}))
 
 
 def _scale(apart: Plane) -> Plane:
     scale: Plane = np.sqrt(np.maximum(_blurred(apart * apart, 2), 0) + np.float32(CALM * CALM))
     return scale
-
-
-def _reach(side: int) -> int:
-    return side // 16
 
 
 def _blurred(planes: Plane, reach: int) -> Plane:
