@@ -17,6 +17,7 @@ from model.engines.walk import Cut
 from model.errors import Refused, Unavailable
 from model.generate import Pace
 
+LOOK: Final = 0.5  # seconds between looks at a process that says nothing
 _WORKER: Final = "model.vllm_plugin.adapter.Studio"
 _PROPOSER: Final = "model.vllm_plugin.adapter.Proposer"
 
@@ -77,7 +78,17 @@ class VllmStepper:
 
     def step(self) -> list[Drawn]:
         """One step of vLLM's scheduler: waves of the windows that run, and parts of prompts."""
+        self._await()
         return [self._drawn(output) for output in self._llm.step() if output.request_id in self._left]
+
+    def _await(self) -> None:
+        """Waits for another process to say something. vLLM's own wait never ends when that process is killed."""
+        queue = getattr(self._llm.engine_core, "outputs_queue", None)
+        while queue is not None:
+            with queue.not_empty:
+                if queue.not_empty.wait_for(lambda: len(queue.queue) > 0, timeout=LOOK):
+                    return
+            self.check()
 
     def _drawn(self, output: Any) -> Drawn:
         name, tokens = output.request_id, list(output.outputs[0].token_ids)
