@@ -28,8 +28,13 @@ check: $(READY) ## formatting, lint, types, import contracts, docs (does setup i
 test: $(READY) ## all tests that need no docker, no cloud and no GPU (does setup if needed)
 	$(BIN)/pytest
 
-bench: $(READY) ## a film by waves beside the same film slot by slot (does setup if needed)
+bench: $(READY) ## every benchmark beside its yardstick, as tables (does setup if needed)
 	$(BIN)/equerry model bench
+	$(BIN)/python -m benchmarks.policy
+	$(BIN)/python -m benchmarks.keys
+	$(BIN)/python -m benchmarks.log
+	$(BIN)/python -m benchmarks.verify
+	$(BIN)/python -m benchmarks.jobs
 
 # The stamp is written last, so a set-up that was broken off goes on where it stopped.
 $(READY): requirements.lock pyproject.toml

@@ -135,7 +135,8 @@ class Rulebook:
             self.tell(ListActivated(new=new[2], old=old[2] or None, by=()))
 
 
-_PROOFS: Final = ("p1", "p2", "p3", "p4", "p5", "redundant")
+#: The properties that `policy.activate` names, and the proofs that show them.
+_PROOFS: Final = {**{f"p{n}": f"P{n}" for n in range(1, 6)}, "redundant": "forbids-redundant"}
 
 
 def _proofs(policy: Policy) -> dict[str, str]:
@@ -143,7 +144,7 @@ def _proofs(policy: Policy) -> dict[str, str]:
     try:
         from policies.proofs import prove
 
-        found = {proof.id.lower(): "proven" if proof.holds else "refuted" for proof in prove(policy)}
+        found = {proof.id: "proven" if proof.holds else "refuted" for proof in prove(policy)}
     except (PolicyError, ImportError):
         found = {}
-    return {name: found.get(name, "skipped") for name in _PROOFS}
+    return {name: found.get(proof, "skipped") for name, proof in _PROOFS.items()}

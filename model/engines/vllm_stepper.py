@@ -35,7 +35,7 @@ class VllmSettings:
     block: int = 32  # rows of a page; on CPU a multiple of 32
     prefix_cache: bool = True
     pace: Pace = Pace.WAVES
-    compiled: bool = False  # 20 to 40 s more to start
+    compiled: bool = False  # about a minute more to start, once; faster by a third to twice
     separate: bool = False  # a process of its own for the engine's core
     threads: str | None = None  # VLLM_CPU_OMP_THREADS_BIND: cores of each rank, such as "0|1", or "nobind"
 
@@ -54,6 +54,7 @@ class VllmStepper:
     def open(self, name: str, cut: Cut) -> None:
         """Hands a window to vLLM's scheduler; raises Refused for one that is too long for this engine."""
         from vllm import SamplingParams
+        from vllm.inputs.engine import tokens_input
         from vllm.sampling_params import RequestOutputKind
 
         from model.vllm_plugin.inbox import order_of
@@ -66,7 +67,7 @@ class VllmStepper:
             output_kind=RequestOutputKind.DELTA,
             extra_args=order_of(cut, self.settings.pace),
         )
-        prompt = {"prompt_token_ids": list(cut.tokens), "cache_salt": salt(cut)}
+        prompt = tokens_input(list(cut.tokens), cache_salt=salt(cut))
         try:
             self._llm.add_request(name, prompt, params)
         except ValueError as error:

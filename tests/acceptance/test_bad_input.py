@@ -74,7 +74,7 @@ def assert_refused(left, words, code=2):
         ("99999999999999999999x1", "cannot be made"),
         ("30x64", "cannot be made"),
         ("65x64", "cannot be made"),
-        ("64x1922", "cannot be made"),
+        ("64x2210", "cannot be made"),
     ],
 )
 def test_a_size_that_cannot_be_made_is_refused(generate, tmp_path, size, words):

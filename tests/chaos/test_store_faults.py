@@ -143,7 +143,7 @@ class Harm:
     def __call__(self) -> None:
         self._thaw()
         victim = self._rng.choice(self._crew.studios)
-        match self._rng.randrange(8):
+        match self._rng.randrange(16):
             case 0:
                 self._kill(victim)
             case 1 if victim not in self._frozen:

@@ -55,6 +55,7 @@ EXAMPLES: tuple[Entry, ...] = (
     entries.Gap(gw="w-0123456789abcdef", from_=4, to=9, why="crash"),
     entries.Erased(ten=TEN, key=DIGEST),
     entries.KeyRotated(what="api", old="k-0123456789abcdef", new="k-fedcba9876543210", ten=TEN),
+    entries.KeyRotated(what="api", old="k-0123456789abcdef", ten=TEN),
     entries.ShardOpened(schema=DIGEST, prev=HEAD),
     entries.ShardClosed(next="op.example/equerry/eu-par/residency/2027h1"),
     entries.WitnessHead(head=HEAD),
