@@ -64,7 +64,8 @@ class Server:
             os.kill(process, signal.SIGKILL)
         while any(map(_alive, family)):  # until then the next server would find its place taken
             time.sleep(0.01)
-        (self.home / "db" / "postmaster.pid").unlink()  # a zombie that nobody has buried yet also counts as running
+        for lock in (self.home / "db" / "postmaster.pid", self.home / ".s.PGSQL.5432.lock"):
+            lock.unlink(missing_ok=True)  # a zombie that nobody has buried yet also counts as running
 
     def _run(self, program: str, *arguments: str) -> None:
         place = folder()
@@ -77,7 +78,8 @@ class Server:
             stderr=subprocess.STDOUT,
             check=False,
         )
-        assert done.returncode == 0, (program, arguments, done.stdout)
+        log = self.home / "log"
+        assert done.returncode == 0, (program, done.stdout, log.exists() and log.read_text(encoding="utf-8")[-2000:])
 
 
 def _alive(process: int) -> bool:

@@ -22,6 +22,7 @@ import pytest
 from serving.errors import Unavailable
 from serving.jobs.job import Draft, JobId, State, new_id
 from serving.jobs.records import Artefact
+from serving.jobs.sql.database import Run
 from serving.jobs.sql.store import SqlStore, open_store
 from tests.chaos.studio import CHUNKS, TENANT, rules
 from tests.postgres import Server
@@ -137,33 +138,33 @@ class Harm:
     def __init__(self, crew: Crew, rng: random.Random) -> None:
         self._crew = crew
         self._rng = rng
-        self._frozen: dict[subprocess.Popen[str], float] = {}  # until when
+        self._frozen: dict[subprocess.Popen[str], threading.Timer] = {}  # what thaws them, whoever waits meanwhile
         self.done: Counter[str] = Counter()
 
     def __call__(self) -> None:
-        self._thaw()
         victim = self._rng.choice(self._crew.studios)
         match self._rng.randrange(16):
             case 0:
                 self._kill(victim)
             case 1 if victim not in self._frozen:
-                victim.send_signal(signal.SIGSTOP)
-                self._frozen[victim] = time.monotonic() + 1.5 * LEASE_MS / 1000
-                self.done["frozen"] += 1
+                self._freeze(victim)
 
     def _kill(self, victim: subprocess.Popen[str]) -> None:
         victim.kill()
         victim.wait()
         self._crew.studios.remove(victim)
-        self._frozen.pop(victim, None)
         self._crew.start()
         self.done["killed"] += 1
 
-    def _thaw(self) -> None:
-        for process, until in list(self._frozen.items()):
-            if time.monotonic() > until:
-                del self._frozen[process]
-                process.send_signal(signal.SIGCONT)
+    def _freeze(self, victim: subprocess.Popen[str]) -> None:
+        victim.send_signal(signal.SIGSTOP)
+        self._frozen[victim] = threading.Timer(1.5 * LEASE_MS / 1000, self._thaw, [victim])
+        self._frozen[victim].start()
+        self.done["frozen"] += 1
+
+    def _thaw(self, victim: subprocess.Popen[str]) -> None:
+        victim.send_signal(signal.SIGCONT)
+        del self._frozen[victim]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -308,6 +309,34 @@ def test_a_commit_whose_answer_is_lost_counts_once(store, after):
         "told": 1,
         "gone": State.EXPIRED,
     }
+
+
+@pytest.mark.slow
+def test_a_worker_that_freezes_in_mid_write_holds_nobody_up_for_long(mortal):
+    frozen, thawed = threading.Event(), threading.Event()
+    with closing(open_store(mortal.address(), rules(LEASE_MS))) as store:
+        (made,) = submit(store, 1)
+        (job,) = store.claim("s")
+
+        def freeze(run: Run) -> None:
+            run("renew", id=job.id, fence=job.fence, lease_ms=0)
+            frozen.set()
+            thawed.wait(60)
+
+        def write() -> None:
+            with suppress(Unavailable):
+                store._db.write(freeze)
+
+        worker = threading.Thread(target=write)
+        worker.start()
+        frozen.wait()
+        time.sleep(LEASE_MS / 1000)
+        begun = time.monotonic()
+
+        assert [j.id for j in steadily(store.reap)] == [made]
+        assert time.monotonic() - begun < 15
+        thawed.set()
+        worker.join()
 
 
 def test_a_claim_whose_answer_is_lost_is_reaped(store):

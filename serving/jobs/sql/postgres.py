@@ -14,11 +14,18 @@ from serving.jobs.rules import Rules
 from serving.jobs.sql.database import Database
 
 CHANNEL: Final = "equerry_jobs"
+_OPTIONS: Final = (
+    "synchronous_commit=on",
+    "timezone=UTC",
+    "idle_in_transaction_session_timeout=5s",  # a worker that freezes in mid-write lets go of its rows
+    "lock_timeout=8s",
+)
 _LOOK_S: Final = 0.5  # between two looks at whether the feed should end
 _PASSING: Final = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.OperationalError,  # no connection, or one that broke: the server restarts, or changes its leader
+    psycopg.errors.IdleInTransactionSessionTimeout,  # this process was frozen in mid-write, and its work undone
     psycopg.InterfaceError,
 )
 
@@ -42,7 +49,7 @@ def _engine(address: URL, **options: Any) -> Engine:
         max_overflow=8,
         pool_timeout=10,
         hide_parameters=True,  # they hold prompts
-        connect_args={"options": "-c synchronous_commit=on -c timezone=UTC", "application_name": "equerry"},
+        connect_args={"options": " ".join(f"-c {option}" for option in _OPTIONS), "application_name": "equerry"},
         **options,
     )
 

@@ -1,4 +1,8 @@
-"""SQLite as a job store's database: one file, written ahead, every commit on the disk before it counts."""
+"""SQLite as a job store's database: one file, written ahead, every commit on the disk before it counts.
+
+It has one writer at a time. A process that is frozen in mid-write holds up the others until it goes on or is killed;
+they hear `Unavailable` meanwhile. Postgres undoes such a write by itself.
+"""
 
 from __future__ import annotations
 
