@@ -150,11 +150,11 @@ def main(
 def show(found: list[Row], machine: str, seconds: int) -> None:
     """Prints the table."""
     table = Table(title=f"Clips of {seconds} s a minute ({machine})")
-    for heading in ("engine", "at once", "clips a minute", "slowest to fastest", "slots a second", "to one at a time"):
-        table.add_column(heading, justify="left" if heading == "engine" else "right")
+    for heading in ("engine", "at once", "clips/min", "from … to", "slots/s", "gain"):
+        table.add_column(heading, justify="left" if heading == "engine" else "right", no_wrap=True)
     for row in found:
         one = next((r.clips_per_minute for r in found if r.engine == row.engine), row.clips_per_minute)
-        spread = f"{row.slowest:.1f} to {row.fastest:.1f}"
+        spread = f"{row.slowest:.1f} … {row.fastest:.1f}"
         speed, ratio = f"{row.clips_per_minute:.1f}", f"{row.clips_per_minute / one:.2f}x"
         table.add_row(row.engine, str(row.batch), speed, spread, f"{row.slots_per_second:,.0f}", ratio)
     Console().print(table)

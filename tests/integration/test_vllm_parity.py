@@ -56,11 +56,12 @@ SETTINGS = {
     "small steps": VllmSettings(weights="", films=8, rows=48),
     "few pages": VllmSettings(weights="", films=8, cache_bytes=50 * BLOCK),
     "no prefix cache": VllmSettings(weights="", films=8, prefix_cache=False),
+    "compiled": VllmSettings(weights="", films=8, compiled=True),
     "own process": VllmSettings(weights="", films=8, separate=True),
     "two ranks": VllmSettings(weights="", films=8, ranks=2, threads="nobind"),
 }
 ENGINES = ["torch", "torch slots", *(pytest.param(name, marks=needs_vllm) for name in SETTINGS)]
-HERE = [pytest.param(name, marks=needs_vllm) for name in ("waves", "slots", "small steps", "few pages")]
+HERE = [pytest.param(name, marks=needs_vllm) for name in ("waves", "slots", "small steps", "few pages", "compiled")]
 
 
 class Kept:
