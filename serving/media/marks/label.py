@@ -17,7 +17,7 @@ LEAST: Final = 9  # pixels, below which nobody can read them
 
 
 def label(frames: Frames) -> Frames:
-    """The frames with a small label in the lower right corner: white letters on a dark ground, half seen through."""
+    """The frames with a small label in the lower right corner: white letters on a dark, nearly opaque ground."""
     height, width = frames.shape[1:3]
     ink, cover = _drawn(Size(width, height))
     rows, columns = cover.shape
@@ -37,4 +37,4 @@ def _drawn(size: Size) -> tuple[np.ndarray, np.ndarray]:
     letters = Image.new("L", ground, 0)
     ImageDraw.Draw(letters).text((edge - left, edge - top), TEXT, fill=255, font=font)
     ink = np.asarray(letters, np.float32)
-    return ink, 0.5 + 0.5 * ink / 255
+    return ink, 0.65 + 0.35 * ink / 255

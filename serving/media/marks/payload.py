@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CHIPS", "Chips", "Read", "chips_of", "pid_of", "read_chips"]
+__all__ = ["CHIPS", "Chips", "Read", "chips_of", "pid_of", "read_chips", "read_many"]
 
 Chips = NDArray[np.float32]  # [CHIPS]; +1 or -1 when written, any size when read
 
@@ -53,14 +53,21 @@ def chips_of(key: bytes, pid: str) -> Chips:
 
 
 def read_chips(key: bytes, soft: Chips) -> Read | None:
-    """The id in chips as they were read, or None when the check fails."""
+    """The id in chips [CHIPS] as they were read, or None when the check fails."""
+    return read_many(key, soft[None])[0]
+
+
+def read_many(key: bytes, soft: Chips) -> list[Read | None]:
+    """The same for many readings [readings, CHIPS] at once."""
     heard = soft * _scramble(key)
-    size = float(np.linalg.norm(heard))
-    if not size > 0:
-        return None
-    bits = _decoded(heard / size)
+    bits = _decoded(heard)
+    return [_checked(chips, word) for chips, word in zip(heard, bits, strict=True)]
+
+
+def _checked(heard: Chips, bits: NDArray[np.uint8]) -> Read | None:
     body = np.packbits(bits).tobytes()
-    if crc_hqx(body[:ID_BYTES], 0xFFFF).to_bytes(2, "big") != body[ID_BYTES:]:
+    size = float(np.linalg.norm(heard))
+    if crc_hqx(body[:ID_BYTES], 0xFFFF).to_bytes(2, "big") != body[ID_BYTES:] or not size > 0:
         return None
     likeness = float(heard @ (1 - 2.0 * _coded(bits))) / (size * CHIPS**0.5)
     return Read(body[:ID_BYTES].hex(), likeness)
@@ -94,21 +101,22 @@ def _coded(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _decoded(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The likeliest bits, by Viterbi's algorithm around the circle; those of the middle lap count."""
-    steps = np.tile(soft.reshape(BITS, RATE), (LAPS, 1))
-    gains = np.einsum("tr,bsr->tbs", steps, _SIGNS)  # a window is its newest bit (b) above the register's low 8 (s)
-    score, came = np.zeros(STATES), np.zeros((len(steps), STATES), np.uint8)
-    for step, gain in enumerate(gains):
+    """The likeliest bits [readings, BITS], by Viterbi's algorithm around the circle; those of the middle lap count."""
+    steps = np.tile(soft.reshape(len(soft), BITS, RATE), (1, LAPS, 1))
+    score = np.zeros((len(soft), STATES))
+    came = np.zeros((LAPS * BITS, len(soft), STATES), np.uint8)
+    for step in range(LAPS * BITS):
         # Register s and newest bit b make window b<<8|s, whose next register drops the lowest bit: b<<7|s>>1.
-        reached = (score + gain).reshape(2, STATES // 2, 2)
-        came[step] = reached.argmax(2).reshape(STATES)
-        score = reached.max(2).reshape(STATES)
-    return _traced(int(score.argmax()), came)
+        gain = np.einsum("nr,bsr->nbs", steps[:, step], _SIGNS)
+        reached = (score[:, None] + gain).reshape(len(soft), 2, STATES // 2, 2)
+        came[step] = reached.argmax(3).reshape(len(soft), STATES)
+        score = reached.max(3).reshape(len(soft), STATES)
+    return _traced(score.argmax(1), came)
 
 
-def _traced(state: int, came: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    bits = np.zeros(len(came), np.uint8)
+def _traced(state: NDArray[np.int64], came: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    bits, each = np.zeros((len(state), len(came)), np.uint8), np.arange(len(state))
     for step in range(len(came) - 1, -1, -1):
-        bits[step] = state >> 7
-        state = (state << 1 | int(came[step, state])) & (STATES - 1)
-    return bits[BITS : 2 * BITS]
+        bits[:, step] = state >> 7
+        state = (state << 1 | came[step, each, state]) & (STATES - 1)
+    return bits[:, BITS : 2 * BITS]

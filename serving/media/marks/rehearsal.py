@@ -23,10 +23,10 @@ BT709 = LIMITED = 1  # FFmpeg's numbers of the colours that films have here
 
 def rehearse(frames: Frames, fps: Fraction) -> Iterator[Frames]:
     """The frames as they come out of each treatment."""
-    height, width = frames.shape[1:3]
+    height, width = (side // 2 * 2 for side in frames.shape[1:3])
     count = max(MOST // (height * width), 1)
     start = max((len(frames) - count) // 2, 0)
-    part = frames[start : start + count]
+    part = frames[start : start + count, :height, :width]
     yield encoded(part, fps, HARD)
     if min(height, width) >= 4:
         yield encoded(fit(part, Size(width // 4 * 2, height // 4 * 2)), fps, HALF)

@@ -35,38 +35,49 @@ WINDOW: Final = 256  # samples of a tile's window
 HOP: Final = WINDOW // 2
 SILENCE: Final = 1e-4  # peak of a sound that is left alone
 HISS: Final = 0.003  # of full scale (-50 dBFS): what counts as calm
-MARGIN: Final = 0.9  # what each chip is to read, in units of the loudness around it
-MOST: Final = 0.16  # of the loudness around it: how strong the noise may be in all (-16 dB)
+LEAST: Final = 0.4  # what each chip is to read at least, in units of the loudness around it
+MARGINS: Final = (
+    0.6,
+    0.95,
+)  # the same at most, in long sound and in short; between them as much as chips read of the sound itself
+MOST: Final = 0.2  # of the loudness around it: how strong the noise may be in all (-14 dB)
 ROUNDS: Final = 8
 FINER: Final = 2  # parts of a sample to which a reader finds the beginning
+BEGINNINGS: Final = 4  # moments that a reader tries; each is one more chance of a false alarm
+NEAR: Final = 16  # half samples within which two moments are one
 
 
-def mark_sound(sound: Sound, rate: int, chips: Chips, key: bytes, *, strength: float = 1.0) -> Sound:
+def mark_sound(sound: Sound, rate: int, chips: Chips, key: bytes) -> Sound:
     """The sound [samples] with the chips in it; as it was when it is silent or shorter than a window."""
     heard = resample(sound, rate, RATE)
     if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE:
         return sound
     secret = directions(key, "sound", 2 * (BAND[1] - BAND[0]))
-    wanted = MARGIN * strength * _shares(len(heard))
+    drowned = np.sqrt(np.mean((_tones(_even(heard)) @ secret) ** 2, axis=1, keepdims=True))
+    wanted = np.clip(drowned, LEAST, np.clip(2 * PERIOD / len(heard), *MARGINS)) * _shares(len(heard))
     gains, strengths = _loudness(_tiles(heard)), np.zeros((len(wanted), CHIPS), np.float32)
     for _ in range(ROUNDS):
         noise = _shaped(_seconds(strengths @ secret.T), gains, len(heard))
         lacks = np.maximum(wanted - chips * (_tones(_even(heard + noise)) @ secret), 0)
         if (lacks < wanted / 20).all():
             break
-        strengths = _within(strengths + chips * lacks, MOST * strength)
+        strengths = _within(strengths + chips * lacks, MOST)
     marked: Sound = np.clip(sound + _exactly(resample(noise, RATE, rate), len(sound)), -1, 1).astype(np.float32)
     return marked
 
 
-def read_sound(sound: Sound, rate: int, key: bytes) -> Chips | None:
-    """The chips where the sound reads as marked most; None for silence."""
+def read_sound(sound: Sound, rate: int, key: bytes) -> tuple[Chips, ...]:
+    """The chips [CHIPS] at the few moments where a marked second is likeliest to begin; none for silence."""
     heard = resample(sound, rate, RATE)
     if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE / 10:
-        return None
+        return ()
     everywhere = _anywhere(_even(heard).mean(0), key)
-    chips: Chips = everywhere[:, (everywhere**2).sum(0).argmax()]
-    return chips
+    power, found = (everywhere**2).sum(0), []
+    for _ in range(BEGINNINGS):
+        best = int(power.argmax())
+        found.append(everywhere[:, best])
+        power[(np.arange(len(power)) - best + NEAR) % len(power) <= 2 * NEAR] = 0
+    return tuple(found)
 
 
 def _within(strengths: NDArray[np.float32], most: float) -> NDArray[np.float32]:

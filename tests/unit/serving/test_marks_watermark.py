@@ -1,0 +1,155 @@
+"""Watermarks of picture and sound: what they outlive, and what they leave alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from model.clip import Film, Size
+from model.media import fit, resample
+from model.train.codecs import any_scene, clouds
+from model.world.render import render
+from serving.media.marks.detect import detect
+from serving.media.marks.payload import chips_of
+from serving.media.marks.rehearsal import encoded
+from serving.media.marks.watermark_sound import mark_sound
+from serving.media.marks.watermark_video import mark_frames
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+PID = "0123456789ab"
+CHIPS = chips_of(KEY, PID)
+FPS = Fraction(8)
+
+
+SMALL = Size(64, 64)
+
+
+def toy(seed, size=SMALL, frames=16):
+    return render(any_scene(np.random.default_rng(seed), size), frames)
+
+
+def silent(frames, fps=FPS):
+    return Film(frames=frames, fps=fps, sound=np.zeros(int(len(frames) / fps * 8_000), np.float32), rate=8_000)
+
+
+def unseen(sound, rate=8_000):
+    return Film(frames=np.zeros((8, 64, 64, 3), np.uint8), fps=FPS, sound=sound, rate=rate)
+
+
+def melody(seconds=3, rate=8_000, seed=0):
+    at = np.arange(seconds * rate) / rate
+    tones = sum(np.sin(6.2832 * pitch * at) * np.exp(-3 * (at % 0.5)) for pitch in (262, 330, 523))
+    noise = np.random.default_rng(seed).normal(0, 0.02, len(at))
+    return (0.2 * tones + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [Size(64, 64), Size(80, 48), Size(48, 80), Size(320, 240), Size(640, 360)])
+def test_a_picture_of_any_size_carries_its_mark(size):
+    frames = fit(toy(3), size) if size.width > 100 else toy(3, size)
+    marked = mark_frames(frames, FPS, CHIPS, KEY)
+
+    found = detect(silent(marked), KEY)
+
+    assert found is not None
+    assert (found.pid, found.sound) == (PID, 0)
+    assert (marked.shape, marked.dtype) == (frames.shape, np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_toy_outlives_the_hardest_encoding(seed):
+    marked = mark_frames(toy(seed), FPS, CHIPS, KEY)
+
+    found = detect(silent(encoded(marked, FPS, "35")), KEY)
+
+    assert found is not None
+    assert found.pid == PID
+
+
+def test_clouds_outlive_half_the_size():
+    marked = mark_frames(clouds(np.random.default_rng(0), Size(320, 240), 16), FPS, CHIPS, KEY)
+
+    found = detect(silent(encoded(fit(marked, Size(160, 120)), FPS, "28")), KEY)
+
+    assert found is not None
+    assert found.pid == PID
+
+
+@pytest.mark.parametrize("kept", [slice(8, None), slice(5, 13), slice(None, None, 3), slice(None, None, -1)])
+def test_any_second_of_frames_in_any_order_keeps_the_mark(kept):
+    marked = mark_frames(toy(4), FPS, CHIPS, KEY)
+
+    found = detect(silent(marked[kept]), KEY)
+
+    assert found is not None
+    assert found.pid == PID
+
+
+def test_a_single_black_frame_is_marked_too():
+    found = detect(silent(mark_frames(np.zeros((1, 64, 64, 3), np.uint8), FPS, CHIPS, KEY)), KEY)
+
+    assert found is not None
+    assert found.pid == PID
+
+
+def test_a_large_picture_changes_by_little():
+    frames = fit(toy(5), Size(640, 480))
+
+    change = mark_frames(frames, FPS, CHIPS, KEY).astype(int) - frames
+
+    assert 10 * np.log10(255**2 / np.mean(change**2)) > 40  # decibels
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_not_marked_is_not_found(seed):
+    assert detect(silent(toy(seed)), KEY) is None
+    assert detect(unseen(melody(seed=seed)), KEY) is None
+
+
+def test_another_cells_key_finds_nothing():
+    marked = Film(
+        frames=mark_frames(toy(2), FPS, CHIPS, KEY), fps=FPS, sound=mark_sound(melody(2), 8_000, CHIPS, KEY), rate=8_000
+    )
+
+    assert detect(marked, KEY) is not None
+    assert detect(marked, OTHER) is None
+
+
+@pytest.mark.parametrize("rate", [8_000, 24_000, 44_100])
+def test_sound_of_any_rate_carries_its_mark(rate):
+    marked = mark_sound(melody(rate=rate), rate, CHIPS, KEY)
+
+    found = detect(unseen(resample(marked, rate, 8_000)), KEY)
+
+    assert found is not None
+    assert (found.pid, found.picture) == (PID, 0)
+    assert (marked.shape, marked.dtype) == ((3 * rate,), np.float32)
+
+
+@pytest.mark.parametrize("start", [1, 777, 7_345, 8_000])
+def test_sound_that_begins_anywhere_keeps_the_mark(start):
+    marked = mark_sound(melody(), 8_000, CHIPS, KEY)
+
+    found = detect(unseen(marked[start:]), KEY)
+
+    assert found is not None
+    assert found.pid == PID
+
+
+def test_silence_stays_silent():
+    sound = np.zeros(16_000, np.float32)
+
+    assert np.array_equal(mark_sound(sound, 8_000, CHIPS, KEY), sound)
+
+
+def test_the_mark_is_far_fainter_than_the_sound():
+    sound = melody()
+    noise = mark_sound(sound, 8_000, CHIPS, KEY) - sound
+
+    assert 10 * np.log10(np.mean(sound**2) / np.mean(noise**2)) > 14  # decibels
+
+
+@pytest.mark.parametrize("samples", [0, 1, 255, 256, 1_000])
+def test_sound_too_short_for_a_mark_is_no_mistake(samples):
+    assert len(mark_sound(melody()[:samples], 8_000, CHIPS, KEY)) == samples
