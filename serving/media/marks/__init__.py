@@ -20,11 +20,15 @@ from serving.settings import CellSettings
 from serving.studio.marker import Marker
 
 __all__ = [
+    "CellMarker",
+    "Credential",
     "Found",
     "Inspected",
     "Standing",
     "credential",
     "detect",
+    "development",
+    "from_files",
     "inspect",
     "open_marker",
     "pid_of",
