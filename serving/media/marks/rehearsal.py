@@ -17,14 +17,15 @@ __all__ = ["encoded", "rehearse"]
 
 HARD: Final = "35"  # x264's constant quality at full size; above 30 everybody sees the damage
 HALF: Final = "28"  # the same at half size
-MOST: Final = 2_000_000  # pixels of all frames together that are rehearsed; a longer film is tried in its middle
+MOST: Final = 80_000  # pixels of all frames together that are rehearsed, from the middle of the film
+LEAST: Final = 8  # frames that are rehearsed however large they are
 BT709 = LIMITED = 1  # FFmpeg's numbers of the colours that films have here
 
 
 def rehearse(frames: Frames, fps: Fraction) -> Iterator[Frames]:
     """The frames as they come out of each treatment."""
     height, width = (side // 2 * 2 for side in frames.shape[1:3])
-    count = max(MOST // (height * width), 1)
+    count = max(MOST // (height * width), LEAST)
     start = max((len(frames) - count) // 2, 0)
     part = frames[start : start + count, :height, :width]
     yield encoded(part, fps, HARD)
@@ -46,7 +47,7 @@ def encoded(frames: Frames, fps: Fraction, crf: str) -> Frames:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     out.seek(0)
-    with av.open(out) as container:
+    with av.open(out, "r") as container:
         shown = [
             frame.reformat(format="rgb24", src_colorspace=BT709, src_color_range=LIMITED).to_ndarray()
             for frame in container.decode(video=0)

@@ -35,10 +35,12 @@ SMALL: Final = 200  # pixels of a film's shorter side below which it has room fo
 SEGMENT: Final = Fraction(1)  # seconds for which one pattern stands
 LOOKS: Final = 4  # frames of a segment that the writer looks at
 MOST_READ: Final = 64  # frames that the reader looks at
+MOST_TRIED: Final = 12  # the same in rehearsal
 CALM: Final = 4.0  # levels of contrast that count as none: film grain, and what encoders leave
 ALIKE: Final = 16.0  # levels by which points of one surface may differ
 ROUGH: Final = 3.0  # the same in a film without flat surfaces, as a multiple of how much it varies
-AROUND: Final = 24  # points that one is compared with
+STRIP: Final = 32  # rows
+AROUND: Final = 16  # points that one is compared with
 DEEPEST: Final = 3.0  # how many times stronger than on a flat wall the pattern may be in texture
 ROUNDS: Final = 10  # in which the writer strengthens chips
 STRENGTHS: Final = (0.7, 1.0, 1.4, 2.0, 2.8)  # tried in turn on a small film
@@ -129,7 +131,7 @@ def _marked(canvas: Canvas, frames: Frames, fps: Fraction, chips: Chips, key: by
 
 def _likeness(waves: _Waves, frames: Frames, chips: Chips) -> float:
     """Of what frames read with what was written, -1..1."""
-    read = waves.read(_seen(frames, waves.canvas.side, MOST_READ)).mean(0)
+    read = waves.read(_seen(frames, waves.canvas.side, MOST_TRIED)).mean(0)
     return float(read @ chips) / float(np.linalg.norm(read) * np.linalg.norm(chips) + 1e-9)
 
 
@@ -168,11 +170,15 @@ def _add(frames: Frames, pattern: Plane, room: int, out: Frames) -> None:
     """Adds the pattern to frames, all colours alike. Black and white first make room, or half the pattern were cut."""
     height, width = frames.shape[1:3]
     whole = np.rint(np.asarray(Image.fromarray(pattern).resize((width, height), Image.Resampling.BICUBIC)))
-    up, down = (np.clip(part, 0, 255).astype(np.uint8)[..., None] for part in (whole, -whole))
-    for number, frame in enumerate(frames):
-        made = np.clip(frame, room // 2, 255 - room // 2)
-        made = np.minimum(made, 255 - up) + up
-        out[number] = np.maximum(made, down) - down
+    up, down = (np.repeat(np.clip(part, 0, 255).astype(np.uint8)[..., None], 3, 2) for part in (whole, -whole))
+    least, most = np.maximum(down, room // 2), 255 - np.maximum(up, room // 2)
+    for top in range(0, height, STRIP):  # a strip of rows at a time, which stays in the processor's cache
+        rows = slice(top, top + STRIP)
+        for frame, made in zip(frames[:, rows], out[:, rows], strict=True):
+            np.maximum(frame, least[rows], out=made)
+            np.minimum(made, most[rows], out=made)
+            np.add(made, up[rows], out=made)
+            np.subtract(made, down[rows], out=made)
 
 
 def _seen(frames: Frames, side: int, most: int) -> Plane:
@@ -180,7 +186,10 @@ def _seen(frames: Frames, side: int, most: int) -> Plane:
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
     seen = np.empty((len(chosen), side, side), np.float32)
     for place, number in enumerate(chosen):
-        grey = Image.fromarray(frames[number]).convert("L").convert("F")
+        grey = Image.fromarray(frames[number]).convert("L")
+        if (factor := min(grey.size) // (2 * side)) > 1:  # most of the way in whole steps, which are far quicker
+            grey = grey.reduce(factor)
+        grey = grey.convert("F")
         way = Image.Resampling.BOX if min(grey.size) > side else Image.Resampling.BILINEAR
         seen[place] = np.asarray(grey.resize((side, side), way))
     return seen
