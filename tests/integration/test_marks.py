@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -25,7 +26,7 @@ from serving.media.marks.marker import request_digest
 from serving.settings import CellSettings
 
 ORIGIN = "op.example/equerry/eu-par/residency/2026h2"
-ORDER = SimpleNamespace(wish=SimpleNamespace(watermark=False), pieces=())
+ORDER: Any = SimpleNamespace(wish=SimpleNamespace(watermark=False), pieces=())  # as much of one as a marker reads
 
 
 @pytest.fixture
@@ -50,6 +51,11 @@ def ledger():
     return SimpleNamespace(pen=SimpleNamespace(log=SimpleNamespace(origin=ORIGIN)))
 
 
+def named(job: str) -> Any:
+    """As much of a job as a marker reads."""
+    return SimpleNamespace(id=job)
+
+
 def film(seed, seconds=2):
     scene = any_scene(np.random.default_rng(seed), Size(64, 64))
     return Film(frames=render(scene, 8 * seconds), fps=Fraction(8), sound=sound(scene, 8 * seconds), rate=8_000)
@@ -58,7 +64,7 @@ def film(seed, seconds=2):
 @pytest.mark.parametrize("treatment", PROMISED)
 def test_a_film_leads_back_to_its_job_whatever_was_done_to_it(settings, ledger, treatment):
     marker = open_marker(settings, ledger)
-    jobs = [SimpleNamespace(id=new_id(secrets.token_bytes(16))) for _ in range(3)]
+    jobs = [named(new_id(secrets.token_bytes(16))) for _ in range(3)]
     known = {pid_of(watermark_key(settings), job.id): job.id for job in jobs}
 
     for seed, job in enumerate(jobs):
@@ -72,7 +78,7 @@ def test_a_film_leads_back_to_its_job_whatever_was_done_to_it(settings, ledger, 
 
 
 def test_a_cell_that_starts_again_knows_its_films(settings, ledger):
-    job = SimpleNamespace(id=new_id(secrets.token_bytes(16)))
+    job = named(new_id(secrets.token_bytes(16)))
     body = open_marker(settings, ledger).deliver(film(7), job, ORDER).body
 
     open_marker(settings, ledger)
@@ -87,9 +93,9 @@ def test_a_cell_that_starts_again_knows_its_films(settings, ledger):
 
 
 def test_a_delivered_film_plays_from_its_beginning_to_its_end(settings, ledger):
-    body = open_marker(settings, ledger).deliver(film(1), SimpleNamespace(id="0" * 32), ORDER).body
+    body = open_marker(settings, ledger).deliver(film(1), named("0" * 32), ORDER).body
 
-    with av.open(io.BytesIO(body)) as container:
+    with av.open(io.BytesIO(body), "r") as container:
         packets = [packet for packet in container.demux() if packet.size]
         decoded = [frame for packet in packets for frame in packet.decode()]
 
@@ -99,9 +105,9 @@ def test_a_delivered_film_plays_from_its_beginning_to_its_end(settings, ledger):
 
 def test_marking_takes_a_small_part_of_a_second(settings, ledger):
     marker, made = open_marker(settings, ledger), film(2)
-    marker.deliver(made, SimpleNamespace(id="0" * 32), ORDER)
+    marker.deliver(made, named("0" * 32), ORDER)
     begun = time.process_time()
 
-    marker.deliver(replace(made), SimpleNamespace(id="1" * 32), ORDER)
+    marker.deliver(replace(made), named("1" * 32), ORDER)
 
     assert time.process_time() - begun < 2  # seconds of one processor; about 0.2 on an idle machine

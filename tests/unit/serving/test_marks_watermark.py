@@ -54,7 +54,7 @@ def test_a_picture_of_any_size_carries_its_mark(size):
 
     assert found is not None
     assert (found.pid, found.sound) == (PID, 0)
-    assert (marked.shape, marked.dtype) == (frames.shape, np.uint8)
+    assert (marked.shape, marked.dtype) == (frames.shape, np.dtype(np.uint8))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -124,7 +124,7 @@ def test_sound_of_any_rate_carries_its_mark(rate):
 
     assert found is not None
     assert (found.pid, found.picture) == (PID, 0)
-    assert (marked.shape, marked.dtype) == ((3 * rate,), np.float32)
+    assert (marked.shape, marked.dtype) == ((3 * rate,), np.dtype(np.float32))
 
 
 @pytest.mark.parametrize("start", [1, 777, 7_345, 8_000])
