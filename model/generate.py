@@ -29,7 +29,7 @@ from model.vocabulary import Guide, Vocabulary
 SAMPLING: Final[Mapping[Mode, Sampling]] = MappingProxyType(
     {
         # No floor where a body may begin anywhere: each place is unlikely, and a floor would leave the film empty.
-        Mode.T2V: Sampling(),
+        Mode.T2V: Sampling(temperature=0.5, keep=0.6),
         Mode.R2V: Sampling(),
         Mode.I2V: Sampling(temperature=0.7, floor=0.02),
         Mode.EDIT: Sampling(temperature=0.7, floor=0.02),

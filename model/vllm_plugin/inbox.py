@@ -86,6 +86,7 @@ def order_of(cut: Cut, pace: Pace) -> dict[str, Any]:
         "start": cut.start,
         "temperature": cut.sampling.temperature,
         "floor": cut.sampling.floor,
+        "keep": cut.sampling.keep,
         "pace": pace.value,
     }
 
@@ -99,7 +100,7 @@ def take_of(order: dict[str, Any], config: ModelConfig) -> Take:
     return Take(
         page=shared,
         chance=chances(order["seed"], layout(spec), order["start"]),
-        sampling=Sampling(temperature=order["temperature"], floor=order["floor"]),
+        sampling=Sampling(temperature=order["temperature"], floor=order["floor"], keep=order["keep"]),
         ends=shared.ends if order["pace"] == Pace.WAVES else slots,
     )
 

@@ -58,3 +58,18 @@ def test_codes_below_the_floor_are_never_drawn():
 
 def test_no_temperature_takes_the_likeliest_code():
     assert draw(torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([0.99]), Sampling(temperature=0.0)).item() == 1
+
+
+def test_what_is_almost_sure_is_left_to_its_likelihood_and_the_rest_is_sharpened():
+    logits = torch.log(torch.tensor([[0.9, 0.06, 0.04], [0.5, 0.3, 0.2]]))
+    many = torch.linspace(0, 1, 20_001, dtype=torch.float64)[:-1]
+    sampling = Sampling(temperature=0.25, keep=0.8)
+
+    shares = [
+        torch.bincount(draw(row.expand(len(many), -1), many, sampling), minlength=3) / len(many) for row in logits
+    ]
+
+    assert torch.allclose(
+        shares[0], torch.tensor([0.9, 0.1 * 6**4 / (6**4 + 4**4), 0.1 * 4**4 / (6**4 + 4**4)]), atol=1e-3
+    )
+    assert torch.allclose(shares[1], torch.tensor([5.0, 3.0, 2.0]) ** 4 / (5**4 + 3**4 + 2**4), atol=1e-3)
