@@ -184,5 +184,5 @@ def test_films_that_are_drawn_differently_are_not_drawn_together():
     drawn = groups([take(cut), take(cool)], np.array([len(cut.tokens)] * 2), np.array([2, 2]))
 
     assert {(g.kind, g.sampling.temperature, len(g.rows)) for g in drawn} == {
-        (kind, warmth, 1) for kind in (Kind.VIDEO, Kind.AUDIO) for warmth in (0.0, 1.0)
+        (kind, warmth, 1) for kind in (Kind.VIDEO, Kind.AUDIO) for warmth in (0.0, cut.sampling.temperature)
     }
