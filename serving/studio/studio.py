@@ -274,7 +274,8 @@ class Studio:
 
     async def _deliver(self, hand: _Hand, order: Order, film: Film, delivery: Delivery, began: float) -> None:
         job = hand.job
-        bodies = {"video": delivery.body, **await asyncio.to_thread(pictures, film)}
+        marked = await asyncio.to_thread(read_film, delivery.body, fps=film.fps, rate=film.rate, cut=True)
+        bodies = {"video": delivery.body, **await asyncio.to_thread(pictures, marked)}  # pictures carry the mark too
         stored = {name: await self._put(job, NAMES[name], body) for name, body in bodies.items()}
         await self.pen.commit(self._executed(hand, began, dec2="allow", out=len(delivery.body)))
         await self.pen.commit(
