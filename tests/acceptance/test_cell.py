@@ -237,8 +237,9 @@ def test_a_cell_that_is_killed_loses_no_job_and_makes_the_very_same_film(cells):
     assert told["status"] == "completed"
     with eu.client() as client:
         films = [client.get(f"/v1/videos/{each['id']}/content").content for each in (calm, again, told)]
-    # each film carries a watermark of its own, and nothing else differs
-    assert apart(films[0], films[2]) < 1.2 * apart(films[0], films[1])
+    # each film carries a watermark of its own, which moves a pixel by some levels; another film would move bodies
+    assert apart(films[0], films[1]) < 0.002
+    assert apart(films[0], films[2]) < 0.002
     assert eu.verified() == []
 
 
@@ -251,7 +252,7 @@ def test_a_cell_stops_gently_and_says_that_it_is_down(cells):
 
 
 def apart(one: bytes, other: bytes) -> float:
-    """Mean distance of two films' pixels, of 255."""
+    """The share of two films' pixels that differ by more than a watermark explains."""
     from fractions import Fraction
 
     import numpy as np
@@ -259,4 +260,4 @@ def apart(one: bytes, other: bytes) -> float:
     from model.media import read_film
 
     frames = [read_film(film, fps=Fraction(8), rate=8_000).frames.astype(np.int16) for film in (one, other)]
-    return float(np.abs(frames[0] - frames[1]).mean())
+    return float((np.abs(frames[0] - frames[1]).max(-1) > 80).mean())
