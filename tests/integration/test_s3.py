@@ -104,7 +104,7 @@ def test_a_name_keeps_its_first_content(objects, body):
     assert listed(objects) == [NAME]
 
 
-# Two writers at once are not tried here: this server on loopback looks and copies in two steps, which a bucket does in one.
+# Two writers at once are not tried here: this server on loopback looks and copies in two steps, a bucket in one.
 
 
 def test_a_stream_that_breaks_off_leaves_neither_object_nor_unfinished_upload(objects, server, bucket):
