@@ -221,7 +221,7 @@ def test_a_prompt_is_in_no_log_of_the_cell(cells):
     eu.finished(submit(eu, prompt=secret))
 
     texts = [path.read_bytes() for path in [eu.folder / "out.log", *eu.log.rglob("*")] if path.is_file()]
-    assert [text for text in texts if b"Wachtmeister" in text or b"hush" in text] == []
+    assert [text for text in texts if b"Wachtmeister" in text or b"yellow face" in text] == []
 
 
 def test_a_cell_that_is_killed_loses_no_job_and_makes_the_very_same_film(cells):
