@@ -1,0 +1,1 @@
+"""One module or package a cloud; `infra.providers.clouds` imports only the one that a stack names."""
