@@ -190,6 +190,27 @@ def settings(
     typer.echo("The settings hold.")
 
 
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Folder for films, sheet and logs; made if need be.", metavar="FOLDER")
+    ] = Path("out"),
+) -> None:
+    """Two cells on this machine, EU and JP: films at home, a refusal abroad, and an auditor who checks both.
+
+    Makes both cells in a temporary folder on ports that are free, and stops them in the end. It takes about a minute.
+    """
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from serving.demo.story import Story
+
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="equerry-demo-") as folder:
+        Story(Path(folder), out, Console()).tell()
+
+
 def _file(folder: Path) -> Path:
     return folder / "cell.toml" if folder.is_dir() else folder
 
