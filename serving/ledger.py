@@ -1,10 +1,11 @@
-"""The cell's residency log, opened for the one process that writes it."""
+"""The cell's residency log: opened by the one process that writes it, or reached through that process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from policies.log.entry import Entry
 from policies.log.keys import log_signers
@@ -12,9 +13,33 @@ from policies.log.pen import Pen
 from policies.log.shards import Series, half_year
 from policies.log.writer import Pace
 
-__all__ = ["Ledger", "open_ledger"]
+if TYPE_CHECKING:
+    from serving.gate import Pen as Writes
+
+__all__ = ["Book", "Ledger", "open_ledger"]
 
 PATIENCE = 60.0  # seconds for an entry that the cell cannot start without
+
+
+class Book(Protocol):
+    """A residency log as the parts of a cell use it. When it is away, every call raises, and nothing goes on."""
+
+    @property
+    def pen(self) -> Writes:
+        """What coroutines write with."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+
+    def tell(self, entry: Entry) -> None:
+        """Write an entry and wait until it is durable."""
+
+    def archive(self, data: bytes) -> None:
+        """Keep an object that entries name by digest."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +49,11 @@ class Ledger:
     pen: Pen
     folder: Path
     trust: Path
+
+    @property
+    def origin(self) -> str:
+        """The log's name, which is also the name of its key."""
+        return self.pen.log.origin
 
     def tell(self, entry: Entry) -> None:
         """Write an entry and wait until it is durable."""

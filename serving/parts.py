@@ -26,7 +26,7 @@ from serving.errors import Refused
 from serving.gate import Place
 from serving.jobs.rules import Rules
 from serving.jobs.sql.store import SqlStore, open_store
-from serving.ledger import Ledger, open_ledger
+from serving.ledger import Book, Ledger, open_ledger
 from serving.media.links import LinkKey, Links
 from serving.media.store import Objects, open_objects
 from serving.rulebook import Rulebook
@@ -36,8 +36,9 @@ from serving.settings import CellSettings
 if TYPE_CHECKING:
     from model.checkpoint import Model
     from model.engine import Engine
+    from serving.studio.studio import Studio
 
-__all__ = ["Parts", "build", "engine", "now_ms"]
+__all__ = ["Parts", "build", "engine", "now_ms", "own_ledger", "studio"]
 
 HOUR: Final = 3_600_000  # milliseconds
 NO_EGRESS: Final = sha256(b"equerry/egress/none-declared").hexdigest()  # the cell knows of no egress policy around it
@@ -56,7 +57,7 @@ class Parts:
     store: SqlStore
     objects: Objects
     books: Registrar
-    ledger: Ledger
+    ledger: Book
     rulebook: Rulebook
     links: Links
     signer: Hmac
@@ -77,8 +78,11 @@ class Parts:
         self._stack.close()
 
 
-def build(settings: CellSettings) -> Parts:
-    """All parts. Raises what keeps the cell from starting, and then leaves nothing open."""
+def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
+    """All parts. Raises what keeps the cell from starting, and then leaves nothing open.
+
+    Without a `ledger` this process opens the residency log itself, and is its one writer.
+    """
     with ExitStack() as stack:
         state = settings.folders.state
         _folder(state)
@@ -89,14 +93,7 @@ def build(settings: CellSettings) -> Parts:
         stack.callback(books.store.close)
         if books.store.cell.name != settings.cell.name:
             raise Refused(f"The tenants' folder belongs to {books.store.cell.name}; this cell is {settings.cell.name}.")
-        series = Series(
-            root=settings.log.folder,
-            keys=state / "log-keys",
-            domain=settings.log.domain,
-            cell=settings.cell.name,
-            kind="residency",
-        )
-        ledger = open_ledger(series, now=now_ms, rng=os.urandom, linger=settings.log.batch / 1000)
+        ledger = ledger or own_ledger(settings)
         stack.callback(ledger.close)
         region = f"{settings.cell.provider}/{settings.cell.region}"
         rulebook = Rulebook(_shelf(settings), books.store, region, now=now_ms, archive=ledger.archive, tell=ledger.tell)
@@ -114,6 +111,43 @@ def build(settings: CellSettings) -> Parts:
             place=place,
             _stack=stack.pop_all(),
         )
+
+
+def own_ledger(settings: CellSettings) -> Ledger:
+    """The residency log, opened for writing. Raises Refused when another process writes it."""
+    series = Series(
+        root=settings.log.folder,
+        keys=settings.folders.state / "log-keys",
+        domain=settings.log.domain,
+        cell=settings.cell.name,
+        kind="residency",
+    )
+    return open_ledger(series, now=now_ms, rng=os.urandom, linger=settings.log.batch / 1000)
+
+
+def studio(parts: Parts, model: Model, engine: Engine) -> Studio:
+    """The hands of an engine, which work for this cell."""
+    from model.generate import Generator
+    from model.make import Maker
+    from serving.media.marks import open_marker
+    from serving.studio.studio import Habits, Studio
+
+    s, j = parts.settings, parts.settings.jobs
+    return Studio(
+        f"{s.cell.name}-{secrets.token_hex(4)}",
+        store=parts.store,
+        objects=parts.objects,
+        engine=engine,
+        maker=Maker(Generator(model)),
+        marker=open_marker(s, parts.ledger),
+        judge=parts.rulebook.judge,
+        pen=parts.ledger.pen,
+        place=parts.place,
+        now=now_ms,
+        images=s.media.images,
+        films=s.media.films,
+        habits=Habits(most=s.engine.batch, beat_s=j.heartbeat, keep_ms=round(j.retention * HOUR)),
+    )
 
 
 def engine(settings: CellSettings, model: Model) -> Engine:

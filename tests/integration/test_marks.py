@@ -48,7 +48,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def ledger():
-    return SimpleNamespace(pen=SimpleNamespace(log=SimpleNamespace(origin=ORIGIN)))
+    return SimpleNamespace(origin=ORIGIN)
 
 
 def named(job: str) -> Any:

@@ -7,7 +7,7 @@ import secrets
 from datetime import UTC, datetime
 
 from serving.errors import Broken
-from serving.ledger import Ledger
+from serving.ledger import Book
 from serving.media.marks.c2pa import Inspected, Standing, inspect
 from serving.media.marks.certificate import Credential, development, from_files
 from serving.media.marks.detect import Found, detect
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-def open_marker(settings: CellSettings, ledger: Ledger, fetch: Fetch | None = None) -> Marker:
+def open_marker(settings: CellSettings, ledger: Book, fetch: Fetch | None = None) -> Marker:
     """The cell's marker; draws at the first start what the settings do not name.
 
     `fetch` reads a piece of media, by default from the cell's own store. Raises Refused for a certificate, key or
@@ -46,7 +46,7 @@ def open_marker(settings: CellSettings, ledger: Ledger, fetch: Fetch | None = No
         key=watermark_key(settings),
         credential=credential(settings),
         fetch=fetch or _from_store(settings),
-        origin=ledger.pen.log.origin,
+        origin=ledger.origin,
         cell=settings.cell.name,
         jurisdiction=settings.cell.jurisdiction,
         timestamps=settings.marks.timestamps,

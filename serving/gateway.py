@@ -1,0 +1,140 @@
+"""The gateway of a cell over its parts: desk, dialects, gate and probes, as one ASGI application.
+
+It needs to know of the model only what it is, not its weights, so a gateway may live where no engine does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from model.checkpoint import config_from, place, verify
+from model.config import ModelConfig
+from policies.constraints import Constraints
+from serving.dialects.app import application
+from serving.dialects.forms import Bounds
+from serving.front import Front, Limits, film_of
+from serving.gate import Gate
+from serving.media.fetch import Fetcher
+from serving.media.ingest import Ingest
+from serving.media.prober import Prober
+from serving.media.uploads import Uploads
+from serving.outer import Outer, free
+from serving.parts import Parts, now_ms
+from serving.settings import MIB
+
+__all__ = ["FIRST_CHUNK_MS", "Facts", "Gateway", "facts"]
+
+FIRST_CHUNK_MS = 150.0  # what a chunk is taken to cost until one was made
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model is, without its weights."""
+
+    config: ModelConfig
+    digest: str
+
+
+def facts(name: str) -> Facts:
+    """Of a shipped name or a folder. Raises BadWeights for files that are not as promised."""
+    folder = place(name)
+    digest = verify(folder)
+    return Facts(config_from((folder / "config.json").read_bytes()), digest)
+
+
+class Gateway:
+    """`app` is what a server runs. Use it in one event loop."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        model: Facts,
+        *,
+        chunk_ms: Callable[[], float],
+        studios: Callable[[], int],
+        missing: Callable[[], Awaitable[str]],
+    ) -> None:
+        """`chunk_ms` is how long a chunk takes an engine just now, `studios` how many jobs are worked on at once;
+        `missing` says what keeps the cell from its work, or ""."""
+        self.parts, self.model, self._missing = parts, model, missing
+        self._chunk_ms, self._studios = chunk_ms, studios
+        self.front = self._front()
+        self.app = self._outer()
+
+    def _front(self) -> Front:
+        p, s, c = self.parts, self.parts.settings, self.model.config
+        uploads = Uploads(p.objects, most=s.limits.upload * MIB, draw=secrets.token_bytes, now=now_ms)
+        return Front(
+            p.store,
+            p.objects,
+            self._ingest(uploads),
+            uploads,
+            p.links,
+            origin=p.origin.url,
+            jurisdiction=s.cell.jurisdiction,
+            model_digest=self.model.digest,
+            policy_digest=lambda: p.rulebook.tables().grounds.pol,
+            chunk_ms=self._chunk_ms,
+            chunks_per_second=round(1 / c.chunk_seconds),
+            studios=self._studios,
+            draw_seed=lambda: secrets.randbelow(2**31),
+            limits=Limits(
+                queue=s.limits.queue,
+                queue_per_tenant=s.limits.queue_per_tenant,
+                link_s=round(s.media.link_hours * 3600),
+            ),
+        )
+
+    def _ingest(self, uploads: Uploads) -> Ingest:
+        p, media = self.parts, self.parts.settings.media
+        return Ingest(
+            p.objects,
+            Fetcher(media.patience),
+            Prober(media.images, media.films),
+            uploads,
+            reach=media.reach,
+            film_of=film_of(p.store),
+            draw=secrets.token_bytes,
+            images=media.images,
+            films=media.films,
+        )
+
+    def _outer(self) -> Outer:
+        p, s = self.parts, self.parts.settings
+        inner = application(
+            self.front,
+            p.origin,
+            signer=p.signer,
+            now=now_ms,
+            new_id=lambda: secrets.token_hex(16),
+            region=s.cell.name,
+            bounds=Bounds(body=s.limits.body * MIB),
+            links=p.links,
+        )
+
+        async def keep(demands: Constraints) -> None:
+            await asyncio.to_thread(p.rulebook.keep, demands)
+
+        gate = Gate(
+            inner,  # type: ignore[arg-type]  # starlette spells ASGI's types its way
+            place=p.place,
+            admit=p.admit,
+            tables=p.rulebook.tables,
+            pen=p.ledger.pen,
+            now=now_ms,
+            new_id=lambda: secrets.token_hex(16),
+            keep=keep,
+            made=self.front.made,
+            free=free,
+        )
+        return Outer(gate, ready=self._ready)
+
+    async def _ready(self) -> str:
+        if missing := await self._missing():
+            return missing
+        if not self.parts.rulebook.ready:
+            return "the rules: see `equerry policy lint`, and the dates of catalogue and lists"
+        return ""

@@ -1,0 +1,53 @@
+"""What a cell does from time to time, whoever asks: new rules, lost leases, films whose time has come."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from policies.errors import PolicyError
+from serving.errors import CellError
+from serving.parts import Parts
+
+__all__ = ["House"]
+
+TURN = 0.5  # seconds between two looks
+EXPIRY = 60  # turns between two looks for what has expired
+
+
+class House:
+    """`keep` runs until it is cancelled. Each duty may fail and is tried again."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    async def keep(self) -> None:
+        """All duties; one process of a cell has them."""
+        turn = 0
+        while True:
+            await self.refresh()
+            with suppress(CellError):
+                await asyncio.to_thread(self.parts.store.reap)
+            if turn % EXPIRY == 0:
+                with suppress(CellError):
+                    await self._expire()
+            turn += 1
+            await asyncio.sleep(TURN)
+
+    async def follow(self) -> None:
+        """What every process does for itself: take the newest rules."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(TURN)
+
+    async def refresh(self) -> None:
+        """New tables, when a document, the tenants or the day have changed."""
+        with suppress(CellError, PolicyError):
+            await asyncio.to_thread(self.parts.rulebook.refresh)
+
+    async def _expire(self) -> None:
+        store, objects = self.parts.store, self.parts.objects
+        await asyncio.to_thread(store.expire)
+        for artefact in await asyncio.to_thread(store.due_artefacts):
+            await objects.delete(artefact.key)  # type: ignore[arg-type]  # a key as the store keeps it
+            await asyncio.to_thread(store.gone, artefact.key)
