@@ -30,6 +30,7 @@ Writer = Callable[[CellError, str, str], Answer]  # error, path, request id
 _WRITERS: Final[tuple[tuple[str, Writer], ...]] = (
     ("/api/", dashscope.error_response),
     ("/v1/jobs", native.error_response),
+    ("/v1/detect", native.error_response),
     ("/v1", openai_videos.error_response),
     ("", native.error_response),
 )

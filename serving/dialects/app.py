@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from serving.desk import Desk
+from serving.detector import Detector
 from serving.dialects import dashscope, films, native, openai_videos
 from serving.dialects.answers import Shell, error_response, in_our_words
 from serving.dialects.caller import request_id_of
@@ -38,11 +39,13 @@ def application(
     bounds: Bounds | None = None,
     names: Names = NAMES,
     links: films.Opens | None = None,
+    detector: Detector | None = None,
 ) -> ASGIApp:
     """All doors. The gate must have put the caller into the scope (see `caller.py`); without one nothing opens.
 
     `now` in milliseconds since 1970, `new_id` fresh hexadecimal digits, `region` the cell's name,
-    `links` judges signed addresses of films; without it none opens.
+    `links` judges signed addresses of films; without it none opens. `detector` looks for marks; without it that door
+    is not there.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -60,6 +63,8 @@ def application(
         dashscope.router(desk, origin, signer=signer, now=now, new_id=new_id, region=region, bounds=bounds, names=names)
     )
     app.include_router(native.router(desk, origin, bounds=bounds, names=names))
+    if detector is not None:
+        app.include_router(native.detection(detector))
     if links is not None:
         app.include_router(films.router(desk, links, now))
     for kind in (CellError, HTTPException, RequestValidationError, Exception):

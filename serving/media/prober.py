@@ -12,6 +12,7 @@ from typing import Any, Final
 from model.clip import Size
 from model.media.limits import FilmLimits, ImageLimits
 from serving.errors import BadMedia
+from serving.media.marks.sighting import Sighting
 
 __all__ = ["Prober", "Seen"]
 
@@ -49,11 +50,20 @@ class Prober:
 
     async def look(self, body: bytes, *, film: bool, field: str) -> Seen:
         """What a film or an image is. Raises BadMedia for whatever cannot be decoded within limits."""
+        told = await self._told({"do": "look", "film": film}, body, field)
+        return Seen(Size(int(told["width"]), int(told["height"])), float(told["seconds"]))
+
+    async def sight(self, body: bytes, *, key: bytes, anchors: str, field: str) -> Sighting:
+        """What a film's marks say to whoever has the cell's key. Raises BadMedia as `look` does."""
+        told = await self._told({"do": "detect", "key": key.hex(), "anchors": anchors}, body, field)
+        return Sighting.read(told)
+
+    async def _told(self, request: dict[str, Any], body: bytes, field: str) -> dict[str, Any]:
         async with self._turn:
             process = self._idle.pop() if self._idle else await self._start()
             try:
                 async with asyncio.timeout(self._seconds):
-                    told = await self._ask(process, body, film=film)
+                    told = await self._ask(process, request, body)
             except TimeoutError:
                 await _end(process)
                 raise BadMedia(
@@ -68,17 +78,17 @@ class Prober:
             self._idle.append(process)
         if "bad" in told:
             raise BadMedia(field, f"{field}: {told['bad']}")
-        return Seen(Size(int(told["width"]), int(told["height"])), float(told["seconds"]))
+        return told
 
     async def aclose(self) -> None:
         """End the processes that nobody waits for."""
         while self._idle:
             await _end(self._idle.pop())
 
-    async def _ask(self, process: Process, body: bytes, *, film: bool) -> dict[str, Any]:
+    async def _ask(self, process: Process, request: dict[str, Any], body: bytes) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps({"film": film, "bytes": len(body), **self._limits}).encode() + b"\n")
+        process.stdin.write(json.dumps({**request, "bytes": len(body), **self._limits}).encode() + b"\n")
         process.stdin.write(body)
         await process.stdin.drain()
         told = json.loads(await process.stdout.readline())  # no line at all is no JSON: the process is gone

@@ -13,10 +13,13 @@ __all__ = [
     "JobAsked",
     "JobShown",
     "Links",
+    "ManifestShown",
+    "MarksShown",
     "Media",
     "PageShown",
     "Problem",
     "UploadShown",
+    "WatermarkShown",
     "moment",
     "schema_of",
 ]
@@ -148,6 +151,34 @@ class UploadShown(BaseModel):
     name: str
     bytes: int
     created: datetime
+
+
+class WatermarkShown(BaseModel):
+    """The invisible mark of this cell."""
+
+    id: str = Field(pattern=r"^[0-9a-f]{12}$", description="What it carries; the cell's log says for which job.")
+    picture: float = Field(ge=0, le=1, description="How like the mark the picture is; 0 where it says nothing.")
+    sound: float = Field(ge=0, le=1, description="The same of the sound.")
+
+
+class ManifestShown(BaseModel):
+    """What the film says of itself (C2PA)."""
+
+    standing: Literal["none", "invalid", "valid", "trusted"] = Field(
+        description="trusted: unchanged, and signed by this cell; valid: unchanged, by another signer."
+    )
+    problems: list[str] = Field(description="C2PA's codes of failure.")
+    generated: bool = Field(description="It is called made by a trained model.")
+    log: str | None = Field(description="The residency log that has its record.")
+    request: str | None = Field(description="SHA-256 of the request's id in that log.")
+
+
+class MarksShown(BaseModel):
+    """What is left of a film's marks."""
+
+    generated: bool = Field(description="Whether the watermark, or a manifest that holds, says that a model made it.")
+    watermark: WatermarkShown | None = Field(description="Of this cell; another cell's cannot be read here.")
+    manifest: ManifestShown
 
 
 class Problem(BaseModel):

@@ -24,7 +24,7 @@ import c2pa
 from serving.errors import BadMedia, Broken
 from serving.media.marks.certificate import Credential
 
-__all__ = ["Ingredient", "Inspected", "Residency", "Signed", "Standing", "inspect", "sign"]
+__all__ = ["Ingredient", "Inspected", "Residency", "Signed", "Standing", "inspect", "sign", "try_ingredient"]
 
 MP4: Final = "video/mp4"
 GENERATED: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -127,6 +127,18 @@ def inspect(body: bytes, anchors: str = "") -> Inspected:
         if body[4:8] == b"ftyp":  # the manifest's own bytes are broken
             return Inspected(standing=Standing.INVALID, problems=(_code(error),))
         raise BadMedia("film", "This is no MP4 that can be read. Send the film as it was delivered.") from None
+
+
+def try_ingredient(body: bytes) -> None:
+    """Reads a client's file as signing would, and keeps nothing. It belongs into a process that may die of it.
+
+    Raises BadMedia for a file that no manifest could take in.
+    """
+    try:
+        with _context() as context:
+            _add(c2pa.Builder({"claim_generator_info": [{"name": "equerry"}]}, context), 0, Ingredient("trial", body))
+    except c2pa.C2paError:
+        raise BadMedia("media", "What this says of its origin cannot be read. Save it again without it.") from None
 
 
 def _context(anchors: str = "") -> c2pa.Context:

@@ -15,6 +15,7 @@ from serving.media.marks.c2pa import Ingredient, Residency, sign
 from serving.media.marks.certificate import Credential
 from serving.media.marks.label import label
 from serving.media.marks.payload import chips_of, pid_of
+from serving.media.marks.seal import seal
 from serving.media.marks.watermark_sound import mark_sound
 from serving.media.marks.watermark_video import mark_frames
 from serving.order import Order, Piece
@@ -49,13 +50,14 @@ class CellMarker:
 
     def deliver(self, film: Film, job: Job, order: Order) -> Delivery:
         """Label, watermark, encode and sign, in this order. Raises whatever goes wrong; then there is no delivery."""
-        pid = pid_of(self.key, job.id)
-        signed = sign(
+        pid, ingredients = pid_of(self.key, job.id), self._ingredients(order.pieces)
+        by = seal if ingredients else sign  # what strangers sent is parsed in a process of its own
+        signed = by(
             encode_film(self.watermark(film, pid, labelled=order.wish.watermark)),
             self.credential,
             residency=self._residency(job),
             pid=pid,
-            ingredients=self._ingredients(order.pieces),
+            ingredients=ingredients,
             timestamps=self.timestamps,
         )
         return Delivery(
