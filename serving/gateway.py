@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from model.checkpoint import config_from, place, verify
 from model.config import ModelConfig
 from policies.constraints import Constraints
+from serving.detector import CellDetector
 from serving.dialects.app import application
 from serving.dialects.forms import Bounds
 from serving.front import Front, Limits, film_of
 from serving.gate import Gate
 from serving.media.fetch import Fetcher
 from serving.media.ingest import Ingest
+from serving.media.marks import credential, watermark_key
 from serving.media.prober import Prober
 from serving.media.uploads import Uploads
 from serving.outer import Outer, free
@@ -61,6 +63,7 @@ class Gateway:
         `missing` says what keeps the cell from its work, or ""."""
         self.parts, self.model, self._missing = parts, model, missing
         self._chunk_ms, self._studios = chunk_ms, studios
+        self.prober = Prober(parts.settings.media.images, parts.settings.media.films)
         self.front = self._front()
         self.app = self._outer()
 
@@ -93,13 +96,22 @@ class Gateway:
         return Ingest(
             p.objects,
             Fetcher(media.patience),
-            Prober(media.images, media.films),
+            self.prober,
             uploads,
             reach=media.reach,
             film_of=film_of(p.store),
             draw=secrets.token_bytes,
             images=media.images,
             films=media.films,
+        )
+
+    def _detector(self) -> CellDetector:
+        s = self.parts.settings
+        return CellDetector(
+            prober=self.prober,
+            key=watermark_key(s),
+            anchors=credential(s).anchors,
+            most=s.media.film_bytes * MIB,
         )
 
     def _outer(self) -> Outer:
@@ -113,6 +125,7 @@ class Gateway:
             region=s.cell.name,
             bounds=Bounds(body=s.limits.body * MIB),
             links=p.links,
+            detector=self._detector(),
         )
 
         async def keep(demands: Constraints) -> None:

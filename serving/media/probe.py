@@ -28,10 +28,10 @@ FPS, RATE, SMALL = Fraction(8), 16_000, Size(16, 16)  # what is decoded is throw
 
 
 def look(body: bytes, *, film: bool, images: ImageLimits, films: FilmLimits) -> dict[str, float]:
-    """Pixels as shown, and seconds as used, after all of it was read. Raises BadMedia, of the model or of a manifest."""
-    seen = _seen(body, film=film, images=images, films=films)
+    """Pixels as shown, and seconds as used, after all of it was read. Raises BadMedia, of this room or the model."""
     from serving.media.marks.c2pa import try_ingredient
 
+    seen = _seen(body, film=film, images=images, films=films)
     try_ingredient(body)
     return seen
 
