@@ -7,12 +7,12 @@ refuses when the two disagree. Both answers go into the log.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from policies.atlas import Atlas, LegalLists
 from policies.cedar import Cedar, World
-from policies.constraints import Constraints, Wish, narrow
+from policies.constraints import RANKS, Constraints, Evidence, Wish, narrow
 from policies.decision import Asked, Verdict
 from policies.errors import Refused
 from policies.facts import facts
@@ -33,13 +33,24 @@ class Worker:
     _known: dict[Constraints, tuple[str, World]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def prepare(cls, policy: Policy, atlas: Atlas, lists: LegalLists, region: str, now_day: int) -> Worker:
-        """A judge for this region. Raises Refused when there is no such region, or the policy may not decide."""
+    def prepare(
+        cls,
+        policy: Policy,
+        atlas: Atlas,
+        lists: LegalLists,
+        region: str,
+        now_day: int,
+        evidence: Evidence = Evidence.ATTESTED,
+    ) -> Worker:
+        """A judge for this region. Raises Refused when there is no such region, or the policy may not decide.
+
+        `evidence` is how well the worker itself knows where it is. The catalogue cannot make it more.
+        """
         own = facts(atlas.catalogue, lists.lists, now_day).get(region)
         if own is None:
             raise Refused(f"This worker says that it is in {region}, which is not in the catalogue.")
         cedar = Cedar.load(policy)
-        return cls(region, cedar, cedar.world([own]))
+        return cls(region, cedar, cedar.world([replace(own, evidence=min(own.evidence, RANKS[evidence]))]))
 
     def decide(self, demands: Constraints, asked: Asked, wishes: Sequence[Wish | Constraints] = ()) -> Verdict:
         """Whether a request may run here: one Cedar call. Raises Refused when the wishes cannot be joined."""

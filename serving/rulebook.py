@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.atlas import Atlas, LegalLists
-from policies.constraints import Constraints
+from policies.constraints import Constraints, Evidence
 from policies.decision import Asked, Verdict
 from policies.errors import PolicyError, Refused
 from policies.log.entry import CatalogueActivated, Entry, ListActivated, PolicyActivated
@@ -51,11 +51,20 @@ class Rulebook:
     """Thread-safe: readers take the newest edition without a lock."""
 
     def __init__(
-        self, shelf: Shelf, tenants: Reader, region: str, *, now: Callable[[], int], archive: Archive, tell: Tell
+        self,
+        shelf: Shelf,
+        tenants: Reader,
+        region: str,
+        *,
+        now: Callable[[], int],
+        archive: Archive,
+        tell: Tell,
+        evidence: Evidence = Evidence.ATTESTED,
     ) -> None:
-        """`now` in milliseconds since 1970. Until `first` has built an edition, nothing is permitted."""
+        """`now` in milliseconds since 1970; `evidence` is how well this replica knows that it is in the region. Until
+        `first` has built an edition, nothing is permitted."""
         self.shelf, self.tenants, self.region = shelf, tenants, region
-        self.now, self.archive, self.tell = now, archive, tell
+        self.now, self.archive, self.tell, self.evidence = now, archive, tell, evidence
         self._edition = _Edition(Tables.closed("policy_refused"), None, (-1, -1, ""))
         self._turn = threading.Lock()  # one builder at a time
         self._kept: set[str] = set()  # digests of constraints that are in the archive
@@ -113,7 +122,7 @@ class Rulebook:
             return False
         ceilings = {str(tenant.id): tenant.ceiling for tenant in self.tenants.tenants() if tenant.closed is None}
         tables = Tables.build(policy, atlas, lists, ceilings, day)
-        worker = Worker.prepare(policy, atlas, lists, self.region, day)
+        worker = Worker.prepare(policy, atlas, lists, self.region, day, self.evidence)
         self._activate(_Edition(tables, worker, seen), policy, atlas, lists)
         return True
 

@@ -407,6 +407,37 @@ class Policies(Section):
     """File with the secret half of the keys' digests. With none it is `pepper` in `tenants`."""
 
 
+class Attest(Section):
+    """How a replica finds out at start where it really is. What names another place keeps it from serving."""
+
+    source: Literal["none", "kubernetes"] = "none"
+    """`kubernetes` reads the label `topology.kubernetes.io/region` of the pod's node; `none` takes the settings' word,
+    and decisions say that the place is only declared."""
+    region: str = ""
+    """The region as labels and documents spell it. Empty is `cell.region`."""
+    node: str = ""
+    """Name of the node that this replica runs on; the chart takes it from the pod."""
+    api: str = "https://kubernetes.default.svc"
+    """Address of the Kubernetes API."""
+    token: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    """File with the token that the API is shown."""
+    authority: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
+    """File with the certificate of the API's authority."""
+    document: Literal["none", "aws", "gcp"] = "none"
+    """The instance identity document that is asked for and checked too. Google's is bound to the log's keys, so the
+    place counts as attested; the one of AWS could be of another machine there, and adds nothing to the grade."""
+    keys: Path | None = None
+    """File with the public keys or certificates, in PEM, of those who sign such documents."""
+    metadata: str = "http://169.254.169.254"
+    """Address of the machine's metadata service."""
+
+    @model_validator(mode="after")
+    def _can_ask(self) -> Self:
+        if self.document != "none" and self.keys is None:
+            raise ValueError("document needs keys, since a document that nobody vouches for proves nothing")
+        return self
+
+
 class CellSettings(BaseSettings):
     """Everything that one cell is told. Frozen; made by `serving.settings_file.load`."""
 
@@ -433,6 +464,7 @@ class CellSettings(BaseSettings):
     telemetry: Telemetry = Telemetry()
     log: Log = Log()
     policies: Policies = Policies()
+    attest: Attest = Attest()
 
     @classmethod
     def settings_customise_sources(
