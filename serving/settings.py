@@ -37,6 +37,7 @@ _BEATS: Final = 3  # missed beats that free a job
 Secret = Annotated[Path, "secret"]  # the path of a file that holds a secret; `serving.settings_file` checks it
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$", max_length=253)]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
@@ -362,11 +363,46 @@ class Telemetry(Section):
     """What leaves for those who watch the cell: ids, sizes, counts, durations and states, never a prompt."""
 
     otlp: str = ""
-    """Address of an OpenTelemetry collector in this cell, such as `http://127.0.0.1:4318`. Empty switches it off."""
+    """Address of an OpenTelemetry collector in this cell, such as `http://127.0.0.1:4318`: scheme, host and port.
+    Traces and metrics go there, by OTLP over HTTP. Empty switches it off."""
+    token: Secret | None = None
+    """File with the bearer token that the collector wants, if it wants one."""
     metrics: bool = True
-    """Whether Prometheus metrics are served at `listen.operations_port`."""
+    """Whether Prometheus metrics are served at `listen.operations_port`, as `/metrics`."""
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages that are written."""
+    sample: Share = 1.0
+    """Share of the requests for films whose traces are kept, with all that becomes of the job. 0 keeps none."""
+    sample_reads: Share = 0.01
+    """Share of all other requests whose traces are kept, such as those that ask how a job stands. 0 keeps none."""
+    tenants: Annotated[int, Field(ge=0, le=1_000)] = 50
+    """Tenants that have a label of their own in metrics; those that come later share one. 0 tells none apart."""
+    queue: Annotated[int, Field(ge=1, le=100_000)] = 4_096
+    """Spans that wait for the collector at most. What comes when it is full is dropped and counted; a span takes about
+    2 KiB."""
+    seconds: Positive = 5
+    """Seconds that the collector has for one answer. Nothing else waits for it."""
+    every: Positive = 15
+    """Seconds between two messages with metrics, and between two looks at `vllm` and `ray`."""
+    vllm: str = ""
+    """Address of vLLM's own metrics on this machine, such as `http://127.0.0.1:8100/metrics`. What is on the allow-list
+    is told on with the cell's. Empty asks nobody."""
+    ray: str = ""
+    """The same for Ray's own metrics, such as `http://127.0.0.1:8080/metrics`."""
+
+    @field_validator("otlp")
+    @classmethod
+    def _is_a_collector(cls, text: str) -> str:
+        if text and not _ORIGIN.fullmatch(text):
+            raise ValueError("write scheme, host and port in small letters, with nothing after them: http://HOST:4318")
+        return text
+
+    @field_validator("vllm", "ray")
+    @classmethod
+    def _is_on_this_machine(cls, text: str) -> str:
+        if text and (not text.startswith("http://") or urlsplit(text).hostname not in _LOOPBACK):
+            raise ValueError("write an http address of this machine, such as http://127.0.0.1:8080/metrics")
+        return text
 
 
 class Log(Section):
