@@ -47,9 +47,9 @@ class Sighting:
 
 
 def sight(film: Film, body: bytes, *, key: bytes, anchors: str) -> Sighting:
-    """What a film shows that was read from these bytes; `anchors` as `inspect` takes them."""
+    """What a film shows that was read from these bytes; `anchors` as `inspect` takes them. No key looks for no mark."""
     try:
         said = inspect(body, anchors)
     except BadMedia:  # no MP4: others have encoded it, and no manifest of ours survives that
         said = Inspected(standing=Standing.NONE)
-    return Sighting(detect(film, key), said)
+    return Sighting(detect(film, key) if key else None, said)
