@@ -20,6 +20,7 @@ from policies.tenants.admission import Admitted, Rejected, admit
 from policies.tenants.folder import open_books
 from policies.tenants.registrar import Registrar
 from policies.tenants.tenant import Instant
+from serving.attest import attest
 from serving.dialects.grants import Hmac
 from serving.dialects.origin import Origin
 from serving.errors import Refused
@@ -84,6 +85,7 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
     Without a `ledger` this process opens the residency log itself, and is its one writer.
     """
     with ExitStack() as stack:
+        evidence = attest(settings.cell, settings.attest, secrets.token_bytes(32), now_ms() // 1000)
         state = settings.folders.state
         _folder(state)
         _folder(settings.folders.scratch)
@@ -96,9 +98,17 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
         ledger = ledger or own_ledger(settings)
         stack.callback(ledger.close)
         region = f"{settings.cell.provider}/{settings.cell.region}"
-        rulebook = Rulebook(_shelf(settings), books.store, region, now=now_ms, archive=ledger.archive, tell=ledger.tell)
+        rulebook = Rulebook(
+            _shelf(settings),
+            books.store,
+            region,
+            now=now_ms,
+            archive=ledger.archive,
+            tell=ledger.tell,
+            evidence=evidence,
+        )
         rulebook.first()
-        place = Place(cell=settings.cell.name, region=region, evidence="declared", egress=NO_EGRESS, accelerator="cpu")
+        place = Place(cell=settings.cell.name, region=region, evidence=evidence, egress=NO_EGRESS, accelerator="cpu")
         return Parts(
             settings=settings,
             store=store,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from policies.constraints import Evidence
@@ -16,10 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["attest"]
 
 
-def attest(cell: Cell, settings: Attest, keys: bytes, now: int) -> Evidence:
-    """How well it is known that this replica is in its cell's region; `keys` are the public keys of the cell's log.
+def attest(cell: Cell, settings: Attest, challenge: bytes, now: int) -> Evidence:
+    """How well it is known that this replica is in its cell's region.
 
-    `now` is seconds since 1970. Raises Refused when it is elsewhere, Unavailable when nobody tells.
+    `challenge` is drawn for this start of this replica; `now` is seconds since 1970. Raises Refused when the replica
+    is elsewhere, Unavailable when nobody tells.
     """
     claim = Claim(
         cell=cell.name,
@@ -27,17 +27,17 @@ def attest(cell: Cell, settings: Attest, keys: bytes, now: int) -> Evidence:
         node=settings.source == "kubernetes",
         paper=settings.document != "none",
     )
-    return graded(claim, _node(settings) if claim.node else None, _paper(cell, settings, keys, now))
+    return graded(claim, _node(settings) if claim.node else None, _paper(cell, settings, challenge, now))
 
 
 def _node(settings: Attest) -> Node:
     return read_node(Api(url=settings.api, token=settings.token, authority=settings.authority), settings.node)
 
 
-def _paper(cell: Cell, settings: Attest, keys: bytes, now: int) -> Paper | None:
+def _paper(cell: Cell, settings: Attest, challenge: bytes, now: int) -> Paper | None:
     if settings.document == "none":
         return None
     signers = read_keys(settings.keys)
     if settings.document == "aws":
         return read_aws(signers, settings.metadata)
-    return read_gcp(f"equerry:{cell.name}:{sha256(keys).hexdigest()}", now, signers, settings.metadata)
+    return read_gcp(f"equerry:{cell.name}:{challenge.hex()}", now, signers, settings.metadata)

@@ -1,8 +1,8 @@
 """What follows from where a replica finds itself: a grade of evidence, or a refusal. Pure.
 
 A node's labels come from the cloud's own controller through the API server of a cluster in one region, so they are
-evidence of the grade `endpoint`. A signed document counts as `attested` only when it is also bound to a key of this
-cell; one that could have been copied from another machine of the same owner raises nothing.
+evidence of the grade `endpoint`. A signed document counts as `attested` only when it answers a challenge of this very
+replica; one that could have been copied from another machine of the same owner raises nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Paper:
     """An instance identity document whose signature holds."""
 
     region: str
-    bound: bool  # to a key of this cell, so that no copy of it serves another
+    bound: bool  # to a challenge of this replica, so that no copy of it serves another
 
 
 def graded(claim: Claim, node: Node | None, paper: Paper | None) -> Evidence:

@@ -1,7 +1,7 @@
 """Instance identity documents: what a cloud's metadata service signs about the machine that asks.
 
-AWS signs a JSON document (RSA, SHA-256); nothing in it is ours, so it is not bound to this cell. Google signs an
-OpenID token (RS256, RFC 7515) for an audience that we choose, and we choose the digest of this cell's log keys.
+AWS signs a JSON document (RSA, SHA-256); nothing in it is ours, so it is bound to nothing of ours. Google signs an
+OpenID token (RS256, RFC 7515) for an audience that we choose, and we choose a challenge drawn for this start.
 Who signs is known by public keys in PEM that the operator pins; certificates are never fetched.
 """
 
