@@ -460,8 +460,8 @@ class Attest(Section):
     authority: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
     """File with the certificate of the API's authority."""
     document: Literal["none", "aws", "gcp"] = "none"
-    """The instance identity document that is asked for and checked too. Google's is bound to the log's keys, so the
-    place counts as attested; the one of AWS could be of another machine there, and adds nothing to the grade."""
+    """The instance identity document that is asked for and checked too. Google's answers a challenge of this replica,
+    so the place counts as attested; the one of AWS could be another machine's, and adds nothing to the grade."""
     keys: Path | None = None
     """File with the public keys or certificates, in PEM, of those who sign such documents."""
     metadata: str = "http://169.254.169.254"
