@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final, NewType
 from uuid import UUID
 
+from serving.meter.quotas import Quota
+
 JobId = NewType("JobId", str)  # 32 hexadecimal digits of a UUIDv4
 TenantId = NewType("TenantId", str)
 
@@ -66,6 +68,10 @@ class Job:
     owner: str | None = None  # the studio that holds the lease
     leased_until: int | None = None
     deleted: int | None = None  # when its owner deleted it; from then on no client sees it
+    due: int | None = None  # the latest start that keeps what was promised; a later one is late, and not pointless
+    terms: str = "{}"  # JSON of what was agreed: class of service, promise, price; see `serving.sla.terms`
+    key: str = ""  # id of the caller's key
+    reserved: int = 0  # held against a spend cap, in the minor unit; nothing once the job has failed or was cancelled
 
     @property
     def terminal(self) -> bool:
@@ -100,6 +106,11 @@ class Draft:
     session: str | None = None  # of the client, when it has one
     retry_window_ms: int = 0  # an equal job of this age or younger is taken for this one; 0 makes a new one
     webhook: str | None = None
+    due_within_ms: int | None = None  # by the store's clock; see `Job.due`
+    terms: str = "{}"  # as in `Job`
+    key: str = ""  # as in `Job`
+    reserve: int = 0  # becomes `Job.reserved`
+    quotas: tuple[Quota, ...] = ()  # held in the transaction that makes the job; a repeat of an old job breaks none
 
 
 def new_id(random: bytes) -> JobId:
@@ -108,5 +119,6 @@ def new_id(random: bytes) -> JobId:
 
 
 def claim_order(job: Job) -> tuple[int, bool, int, int, str]:
-    """Sorts queued jobs as they are claimed: larger priority, then earlier deadline, then age."""
-    return -job.priority, job.deadline is None, job.deadline or 0, job.created, job.id
+    """Sorts queued jobs as they are claimed: larger priority, then due or deadline, then age."""
+    due = job.deadline if job.due is None else job.due
+    return -job.priority, due is None, due or 0, job.created, job.id

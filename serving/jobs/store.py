@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from serving.jobs.accounts import Accounts
 from serving.jobs.bell import Bell
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.records import Ahead, Artefact, Backlog, Event, Listing, Parcel, Receipt, Usage
@@ -23,7 +24,8 @@ class Counter(Protocol):
     """What a client's request reaches. Another tenant's job is `UnknownJob`, and so is one that its owner deleted."""
 
     def submit(self, draft: Draft) -> Receipt:
-        """Return only once the job is durable; raises Conflict when the key was used for another request."""
+        """Return only once the job is durable. Raises Conflict when the key was used for another request, Limited when
+        a quota of the draft would be broken; of all gateways together, none is ever exceeded."""
 
     def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
         """The first equal job of this age or younger; of this session when one is named."""
@@ -170,5 +172,5 @@ class Keep(Protocol):
         """Let go of connections and threads."""
 
 
-class Store(Counter, Bench, Keep, Protocol):
+class Store(Counter, Bench, Keep, Accounts, Protocol):
     """Jobs that never vanish."""

@@ -11,6 +11,8 @@ from serving.jobs.job import Draft, Job, JobId, State, TenantId, claim_order
 from serving.jobs.memory.tables import Tables
 from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
 from serving.jobs.refusals import finished, key_taken, started, unknown_anchor
+from serving.meter.month import month_of
+from serving.meter.quotas import MINUTE_MS, Tally, hold
 
 _WIPED: Final = {"order": "{}", "webhook": None, "result": None}
 
@@ -22,7 +24,10 @@ class MemoryCounter:
 
     def submit(self, draft: Draft) -> Receipt:
         with self._t.lock:
-            job = self._earlier(draft) or self._new(draft)
+            job = self._earlier(draft)
+            if job is None:
+                self._hold(draft)
+                job = self._new(draft)
             if job.fingerprint != draft.fingerprint:
                 raise key_taken()
             return Receipt(job=job, fresh=job.id == draft.id)
@@ -37,6 +42,21 @@ class MemoryCounter:
             return t.jobs[draft.id]
         known = t.keys.get((draft.tenant, draft.idempotency_key)) if draft.idempotency_key is not None else None
         return None if known is None else t.jobs[known]
+
+    def _hold(self, draft: Draft) -> None:
+        now = self._t.clock()
+        since = month_of(now).since
+        for quota in draft.quotas:
+            jobs = [j for j in self._t.jobs.values() if j.tenant == draft.tenant and quota.key in ("", j.key)]
+            young = sorted((j.created for j in jobs if j.created > now - MINUTE_MS), reverse=True)
+            full = quota.per_minute is not None and len(young) >= quota.per_minute
+            tally = Tally(
+                now=now,
+                edge=young[(quota.per_minute or 1) - 1] if full else None,
+                open=sum(not j.terminal for j in jobs),
+                spent=sum(j.reserved for j in jobs if j.created >= since),
+            )
+            hold(quota, tally, draft.reserve)
 
     def _new(self, draft: Draft) -> Job:
         t, now = self._t, self._t.clock()
@@ -66,6 +86,10 @@ class MemoryCounter:
             model_digest=draft.model_digest,
             fingerprint=draft.fingerprint,
             webhook=draft.webhook,
+            due=None if draft.due_within_ms is None else now + draft.due_within_ms,
+            terms=draft.terms,
+            key=draft.key,
+            reserved=draft.reserve,
         )
         t.jobs[job.id], t.sessions[job.id] = job, draft.session
         if draft.idempotency_key is not None:

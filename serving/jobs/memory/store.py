@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from serving.jobs.memory.accounts import MemoryAccounts
 from serving.jobs.memory.bench import MemoryBench
 from serving.jobs.memory.counter import MemoryCounter
 from serving.jobs.memory.keep import MemoryKeep
@@ -11,7 +12,7 @@ from serving.jobs.memory.tables import Tables
 from serving.jobs.rules import Rules
 
 
-class MemoryStore(MemoryCounter, MemoryBench, MemoryKeep):
+class MemoryStore(MemoryCounter, MemoryBench, MemoryKeep, MemoryAccounts):
     """Keeps the promises of `serving.jobs.store.Store` while the process lives; `clock` gives ms since 1970 UTC."""
 
     def __init__(self, clock: Callable[[], int], rules: Rules | None = None) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from serving.errors import Broken
+from serving.jobs.accounts import Erasure, WindowKept
 from serving.jobs.bell import CANCEL, WORK, Bell
 from serving.jobs.job import MOVES, Job, JobId, State, TenantId
 from serving.jobs.records import Artefact, Event, Parcel, Usage
@@ -48,6 +50,10 @@ class Tables:
     usage: dict[JobId, Usage] = field(default_factory=dict)
     outbox: dict[str, Posted] = field(default_factory=dict)
     artefacts: dict[str, Stored] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)
+    turned_away: Counter[tuple[TenantId, int, str]] = field(default_factory=Counter)  # tenant, hour, reason
+    windows: dict[tuple[TenantId, int], WindowKept] = field(default_factory=dict)
+    erasures: dict[str, Erasure] = field(default_factory=dict)
 
     def owned(self, tenant: TenantId, job: JobId) -> Job:
         """The job, if its tenant may see it."""
@@ -88,6 +94,8 @@ class Tables:
             values |= {"owner": None, "leased_until": None}
         if state in (State.SUCCEEDED, State.FAILED, State.CANCELLED):
             values |= {"finished": now}
+        if state in (State.FAILED, State.CANCELLED):
+            values |= {"reserved": 0}
         new = self.change(job, state=state, **values)
         self.record(new, now, new.owner or job.owner)
         if new.terminal:

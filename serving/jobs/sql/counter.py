@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import count
 from typing import Final
@@ -14,6 +14,8 @@ from serving.jobs.refusals import finished, key_taken, started, unknown, unknown
 from serving.jobs.rules import Rules
 from serving.jobs.sql.database import Database, Row, Run, one
 from serving.jobs.sql.rows import artefact_of, event_of, job_of, jobs_of
+from serving.meter.month import month_of
+from serving.meter.quotas import Tally, hold
 
 NEVER: Final = 2**62  # ms: later than anything
 SHOWN: Final = tuple(s for s in State if s is not State.EXPIRED)  # in a list, unless asked otherwise
@@ -36,6 +38,8 @@ class SqlCounter:
         if draft.retry_window_ms and (row := self._earlier(run, draft)):
             return row
         values = asdict(draft)
+        if draft.quotas and (row := self._within(run, draft, values)):
+            return row
         rows = run("submit", **values) or run("submitted", **values)
         return rows[0]
 
@@ -45,6 +49,19 @@ class SqlCounter:
             run("one_at_a_time", tenant=draft.tenant, fingerprint=draft.fingerprint)
         window = {"window_ms": draft.retry_window_ms, "session": draft.session}
         return one(run("recent", tenant=draft.tenant, fingerprint=draft.fingerprint, **window))
+
+    def _within(self, run: Run, draft: Draft, values: Mapping[str, object]) -> Row | None:
+        """The job, when it is there already; raises Limited when one more would break a quota."""
+        if self._db.dialect == "postgresql":  # until this transaction ends, nobody else counts this tenant's jobs
+            run("tenant_at_a_time", tenant=draft.tenant)
+        if (row := one(run("submitted", **values))) is not None:
+            return row
+        since = month_of(run("now")[0]["now"]).since
+        for quota in draft.quotas:
+            place = NEVER if quota.per_minute is None else quota.per_minute - 1
+            row = run("tally", tenant=draft.tenant, key=quota.key, place=place, since=since)[0]
+            hold(quota, Tally(**{**row, "spent": int(row["spent"])}), draft.reserve)
+        return None
 
     def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
         values = {"tenant": tenant, "fingerprint": fingerprint, "window_ms": window_ms, "session": session}

@@ -8,7 +8,8 @@
 -- :part columns
 id, tenant, state, wanted AS "order", priority, estimated_ms, chunks, chunks_done, fence, attempts, cancel_requested,
 created, started, finished, deadline, expires, result, error, error_text, model, revision, jurisdiction, policy_digest,
-model_digest, fingerprint, webhook, lease_owner AS owner, lease_until AS leased_until, deleted
+model_digest, fingerprint, webhook, lease_owner AS owner, lease_until AS leased_until, deleted, due, terms, key,
+reserved
 
 -- :part seen
 revision = revision + 1, changed = now_ms()
@@ -20,7 +21,7 @@ finished = now_ms(), lease_owner = NULL, lease_until = NULL, {seen}
 id = :id AND fence = :fence AND state = 'running'
 
 -- :part place
--priority, COALESCE(deadline, 9223372036854775807), created, id
+-priority, COALESCE(due, deadline, 9223372036854775807), created, id
 
 -- :name now
 SELECT now_ms() AS now
@@ -33,6 +34,20 @@ SELECT least FROM store_floor
 -- :name one_at_a_time
 SELECT pg_advisory_xact_lock(hashtextextended(:tenant || '/' || :fingerprint, 0))
 
+-- :name tenant_at_a_time
+SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 1))
+
+-- :name tally
+SELECT
+  now_ms() AS now,
+  (SELECT created FROM jobs WHERE {counted} AND created > now_ms() - 60000
+   ORDER BY created DESC LIMIT 1 OFFSET :place) AS edge,
+  (SELECT count(*) FROM jobs WHERE {counted} AND state IN ('queued', 'running')) AS open,
+  (SELECT COALESCE(sum(reserved), 0) FROM jobs WHERE {counted} AND created >= :since AND reserved > 0) AS spent
+
+-- :part counted
+tenant = :tenant AND (:key = '' OR key = :key)
+
 -- :name recent
 SELECT {columns} FROM jobs
 WHERE tenant = :tenant AND fingerprint = :fingerprint AND created >= now_ms() - :window_ms AND deleted IS NULL
@@ -43,11 +58,11 @@ ORDER BY created, id LIMIT 1
 INSERT INTO jobs (
   id, tenant, jurisdiction, idempotency_key, fingerprint, session, state, priority, deadline, estimated_ms, fence,
   attempts, chunks, chunks_done, cancel_requested, wanted, model, policy_digest, model_digest, webhook, created, changed,
-  revision)
+  revision, due, terms, key, reserved)
 VALUES (
   :id, :tenant, :jurisdiction, :idempotency_key, :fingerprint, :session, 'queued', :priority,
   now_ms() + CAST(:start_within_ms AS BIGINT), :estimated_ms, 0, 0, :chunks, 0, FALSE, :order, :model, :policy_digest,
-  :model_digest, :webhook, now_ms(), now_ms(), 0)
+  :model_digest, :webhook, now_ms(), now_ms(), 0, now_ms() + CAST(:due_within_ms AS BIGINT), :terms, :key, :reserve)
 ON CONFLICT DO NOTHING
 RETURNING {columns}
 
@@ -79,7 +94,7 @@ SELECT count(*) AS total FROM jobs WHERE {listed}
 
 -- :name ahead
 WITH mine AS (
-  SELECT -priority AS p, COALESCE(deadline, 9223372036854775807) AS d, created AS c, id AS i
+  SELECT -priority AS p, COALESCE(due, deadline, 9223372036854775807) AS d, created AS c, id AS i
   FROM jobs WHERE tenant = :tenant AND id = :id AND state = 'queued' AND deleted IS NULL)
 SELECT
   (SELECT count(*) FROM jobs WHERE state = 'queued' AND ({place}) < (mine.p, mine.d, mine.c, mine.i)) AS jobs,
@@ -272,3 +287,80 @@ RETURNING event, job, tenant, state, address, at, tries
 
 -- :name delivered
 UPDATE outbox SET delivered = now_ms() WHERE event = :event AND delivered IS NULL
+
+-- Accounts -----------------------------------------------------------------------------------------------------------
+
+-- :name in_hand
+SELECT id, {left_ms} AS left_ms, estimated_ms, now_ms() - started AS worked_ms FROM jobs WHERE state = 'running'
+
+-- :name in_line
+SELECT id, priority, COALESCE(due, deadline) AS due, created, estimated_ms AS left_ms FROM jobs WHERE state = 'queued'
+ORDER BY {place} LIMIT :most
+
+-- :name newest_usage
+SELECT job, tenant, at, line FROM usage ORDER BY at DESC, job DESC LIMIT :most
+
+-- :name usage_of
+SELECT job, tenant, at, line FROM usage WHERE at >= :since AND at < :until AND tenant = :tenant ORDER BY at, job
+
+-- :name accounts
+SELECT subject, terms FROM accounts ORDER BY subject
+
+-- :name set_account
+INSERT INTO accounts (subject, terms, changed) VALUES (:subject, :terms, now_ms())
+ON CONFLICT (subject) DO UPDATE SET terms = excluded.terms, changed = excluded.changed
+
+-- :name drop_account
+DELETE FROM accounts WHERE subject = :subject
+
+-- :name turn_away
+INSERT INTO turned_away (tenant, hour, reason, number) VALUES (:tenant, now_ms() / 3600000, :reason, 1)
+ON CONFLICT (tenant, hour, reason) DO UPDATE SET number = turned_away.number + 1
+
+-- :name turned_away
+SELECT tenant, hour, reason, number FROM turned_away WHERE hour >= :since AND hour < :until ORDER BY tenant, hour, reason
+
+-- :name made_between
+SELECT {columns} FROM jobs WHERE tenant = :tenant AND created >= :since AND created < :until ORDER BY created, id
+
+-- :name keep_window
+INSERT INTO sla_windows (tenant, hour, line) VALUES (:tenant, :hour, :line) ON CONFLICT DO NOTHING
+
+-- :name windows
+SELECT tenant, hour, line, logged FROM sla_windows WHERE hour >= :since AND hour < :until ORDER BY tenant, hour
+
+-- :name window_logged
+UPDATE sla_windows SET logged = now_ms() WHERE tenant = :tenant AND hour = :hour AND logged IS NULL
+
+-- :name ask_erasure
+INSERT INTO erasures (id, tenant, asked) VALUES (:id, :tenant, now_ms()) ON CONFLICT DO NOTHING
+
+-- :name erasures
+SELECT id, tenant, asked, done, proof FROM erasures ORDER BY asked, id
+
+-- :name erase_open
+UPDATE jobs SET
+  cancel_requested = TRUE, deleted = COALESCE(deleted, now_ms()),
+  finished = (CASE WHEN state = 'queued' THEN now_ms() ELSE finished END), {seen},
+  state = (CASE state WHEN 'queued' THEN 'cancelled' ELSE state END)
+WHERE tenant = :tenant AND state IN ('queued', 'running')
+
+-- :name erase_jobs
+UPDATE jobs SET
+  wanted = '{}', result = NULL, webhook = NULL, session = NULL, idempotency_key = NULL, error_text = NULL,
+  fingerprint = '', deleted = COALESCE(deleted, now_ms()), {seen}, state = 'expired'
+WHERE tenant = :tenant AND state NOT IN ('queued', 'running')
+  AND NOT (state = 'expired' AND wanted = '{}' AND fingerprint = '')
+RETURNING id
+
+-- :name erase_outbox
+UPDATE outbox SET address = '', delivered = COALESCE(delivered, now_ms()) WHERE tenant = :tenant AND address <> ''
+
+-- :name erase_artefacts
+UPDATE artefacts SET expires = now_ms() WHERE tenant = :tenant AND deleted IS NULL AND expires > now_ms()
+
+-- :name still_open
+SELECT count(*) AS number FROM jobs WHERE tenant = :tenant AND state IN ('queued', 'running')
+
+-- :name erased
+UPDATE erasures SET done = now_ms(), proof = :proof WHERE id = :id AND done IS NULL

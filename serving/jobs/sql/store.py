@@ -6,6 +6,7 @@ from pathlib import Path
 
 from serving.errors import Unavailable
 from serving.jobs.rules import Rules
+from serving.jobs.sql.accounts import SqlAccounts
 from serving.jobs.sql.bench import SqlBench
 from serving.jobs.sql.counter import SqlCounter
 from serving.jobs.sql.database import Database
@@ -15,7 +16,7 @@ from serving.jobs.sql.postgres import open_postgres
 from serving.jobs.sql.sqlite import Clock, open_sqlite, wall_ms
 
 
-class SqlStore(SqlCounter, SqlBench, SqlKeep):
+class SqlStore(SqlCounter, SqlBench, SqlKeep, SqlAccounts):
     """Keeps the promises of `serving.jobs.store.Store` with one database."""
 
     def __init__(self, database: Database, rules: Rules) -> None:

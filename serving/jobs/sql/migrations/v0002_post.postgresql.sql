@@ -1,0 +1,2 @@
+DROP INDEX jobs_next;
+UPDATE store_floor SET least = 2;

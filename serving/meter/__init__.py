@@ -1,0 +1,1 @@
+"""What films cost and count for: usage, statements, quotas, costs, and the end of what was kept."""
