@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from serving.errors import CellError
 from serving.jobs.accounts import Accounts
 from serving.jobs.bell import Bell
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
@@ -26,6 +27,9 @@ class Counter(Protocol):
     def submit(self, draft: Draft) -> Receipt:
         """Return only once the job is durable. Raises Conflict when the key was used for another request, Limited when
         a quota of the draft would be broken; of all gateways together, none is ever exceeded."""
+
+    def submit_all(self, drafts: Sequence[Draft]) -> Sequence[Receipt | CellError]:
+        """As `submit` for each, in one durable transaction: what one is refused with does not hurt the others."""
 
     def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
         """The first equal job of this age or younger; of this session when one is named."""

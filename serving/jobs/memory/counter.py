@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from serving.errors import CellError
 from serving.jobs.job import Draft, Job, JobId, State, TenantId, claim_order
 from serving.jobs.memory.tables import Tables
 from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
@@ -31,6 +32,16 @@ class MemoryCounter:
             if job.fingerprint != draft.fingerprint:
                 raise key_taken()
             return Receipt(job=job, fresh=job.id == draft.id)
+
+    def submit_all(self, drafts: Sequence[Draft]) -> Sequence[Receipt | CellError]:
+        with self._t.lock:
+            return [self._tried(draft) for draft in drafts]
+
+    def _tried(self, draft: Draft) -> Receipt | CellError:
+        try:
+            return self.submit(draft)
+        except CellError as refusal:
+            return refusal
 
     def _earlier(self, draft: Draft) -> Job | None:
         t = self._t

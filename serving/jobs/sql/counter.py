@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from itertools import count
 from typing import Final
 
+from serving.errors import Broken, CellError, Unavailable
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
 from serving.jobs.refusals import finished, key_taken, started, unknown, unknown_anchor
@@ -18,6 +19,7 @@ from serving.meter.month import month_of
 from serving.meter.quotas import Tally, hold
 
 NEVER: Final = 2**62  # ms: later than anything
+_FIELDS: Final = tuple(field.name for field in fields(Draft))
 SHOWN: Final = tuple(s for s in State if s is not State.EXPIRED)  # in a list, unless asked otherwise
 
 
@@ -28,16 +30,37 @@ class SqlCounter:
     _db: Database
 
     def submit(self, draft: Draft) -> Receipt:
-        row = self._db.write(lambda run: self._submit(run, draft))
-        job = job_of(row)
-        if job.fingerprint != draft.fingerprint:
-            raise key_taken()
-        return Receipt(job=job, fresh=job.id == draft.id)
+        (told,) = self.submit_all([draft])
+        if isinstance(told, CellError):
+            raise told
+        return told
+
+    def submit_all(self, drafts: Sequence[Draft]) -> Sequence[Receipt | CellError]:
+        order = sorted(range(len(drafts)), key=lambda n: (drafts[n].tenant, drafts[n].fingerprint))  # of their locks
+
+        def work(run: Run) -> Mapping[int, Receipt | CellError]:
+            return {n: self._tried(run, drafts[n]) for n in order}
+
+        try:
+            told = self._db.write(work)
+        except Broken as error:  # one of them is what the tables do not take; the others need not suffer
+            return [error] if len(drafts) == 1 else [self.submit_all([draft])[0] for draft in drafts]
+        except Unavailable as error:
+            return [error] * len(drafts)
+        return [told[n] for n in range(len(drafts))]
+
+    def _tried(self, run: Run, draft: Draft) -> Receipt | CellError:
+        """Nothing was written when it is an error."""
+        try:
+            job = job_of(self._submit(run, draft))
+        except CellError as refusal:
+            return refusal
+        return Receipt(job=job, fresh=job.id == draft.id) if job.fingerprint == draft.fingerprint else key_taken()
 
     def _submit(self, run: Run, draft: Draft) -> Row:
         if draft.retry_window_ms and (row := self._earlier(run, draft)):
             return row
-        values = asdict(draft)
+        values = {name: getattr(draft, name) for name in _FIELDS}
         if draft.quotas and (row := self._within(run, draft, values)):
             return row
         rows = run("submit", **values) or run("submitted", **values)
