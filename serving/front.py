@@ -28,6 +28,7 @@ from serving.media.store import Key, Objects, Stored
 from serving.media.uploads import Uploads
 from serving.order import Order, Piece
 from serving.studio.pictures import MIMES
+from serving.telemetry import BLIND, Eyes
 from serving.wish import Role, Wish, fingerprint
 
 __all__ = ["Front", "Limits", "film_of"]
@@ -68,13 +69,15 @@ class Front:
         studios: Callable[[], int],
         draw_seed: Callable[[], int],
         limits: Limits | None = None,
+        eyes: Eyes = BLIND,
     ) -> None:
         """`origin` makes a path an address of this cell; `chunk_ms` is how long a chunk takes an engine just now;
-        `studios` is how many jobs are worked on at once."""
+        `studios` is how many jobs are worked on at once; `eyes` watch."""
         self.store, self.objects, self.ingest, self.uploads, self.links = store, objects, ingest, uploads, links
         self.origin, self.jurisdiction, self.model_digest = origin, jurisdiction, model_digest
         self.policy_digest, self.chunk_ms, self.chunks_per_second = policy_digest, chunk_ms, chunks_per_second
         self.studios, self.draw_seed, self.limits = studios, draw_seed, limits or Limits()
+        self.eyes = eyes
 
     async def submit(self, caller: Caller, wish: Wish) -> Standing:
         """See Desk."""
@@ -82,7 +85,8 @@ class Front:
             raise Broken("A wish came past the gate.")
         await self._admit(caller)
         _check(wish)
-        taken = await self.ingest.take(caller.tenant, wish.given)
+        with self.eyes.span("media", pieces=len(wish.given)):
+            taken = await self.ingest.take(caller.tenant, wish.given)
         settled = self._settle(wish, taken)
         order = Order(
             wish=settled,
@@ -93,6 +97,10 @@ class Front:
             key=caller.key,
         )
         receipt = await self._off(self.store.submit, self._draft(caller, wish, settled, order))
+        if receipt.fresh:
+            self.eyes.count("equerry.jobs.submitted", tenant=caller.tenant, mode=settled.mode.value)
+        else:
+            self.eyes.count("equerry.jobs.repeated", tenant=caller.tenant)
         return await self._standing(receipt.job)
 
     def _draft(self, caller: Caller, wish: Wish, settled: Wish, order: Order) -> Draft:

@@ -27,8 +27,9 @@ from serving.desk import Caller
 from serving.dialects.answers import error_response
 from serving.dialects.caller import CALLER, REQUEST
 from serving.errors import BadField, CellError, Forbidden, Unauthenticated, Unavailable, WrongCell
+from serving.telemetry import BLIND, Eyes
 
-__all__ = ["DAY", "Gate", "Pen", "Place"]
+__all__ = ["DAY", "Gate", "Pen", "Place", "makes"]
 
 log = logging.getLogger(__name__)
 
@@ -82,14 +83,16 @@ class Gate:
         made: Callable[[str], Awaitable[bool]],
         home: str = "personal",
         free: Callable[[Scope], bool] = lambda _: False,
+        eyes: Eyes = BLIND,
     ) -> None:
         """`admit` opens the text of a key; `tables` gives the newest tables; `now` is milliseconds since 1970; `new_id`
         draws 32 hexadecimal digits; `keep` puts constraints where a replay finds them; `made` says
         whether there is a job of this id; `home` is the class of data of
         a request that names none; `free` says which requests need no key, since something else vouches for them: a
-        signed link, a probe."""
+        signed link, a probe; `eyes` watch."""
         self.app, self.place, self.admit, self.tables, self.pen = app, place, admit, tables, pen
         self.now, self.new_id, self.keep, self.made, self.home, self.free = now, new_id, keep, made, home, free
+        self.eyes = eyes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers or passes on one connection."""
@@ -100,10 +103,13 @@ class Gate:
         request = self.new_id()
         scope[REQUEST] = request
         try:
-            caller = await self._enter(scope, request)
+            with self.eyes.span("gate"):
+                caller = await self._enter(scope, request)
         except CellError as error:
+            self.eyes.count("equerry.gate.refusals", error=type(error).__name__)
             return await _answer(error, scope, request, send)
         except PolicyError as error:
+            self.eyes.count("equerry.gate.refusals", error="Unavailable")
             log.error("The gate could not decide.", extra={"request": request, "error": type(error).__name__})
             return await _answer(Unavailable("The cell cannot decide now. Try again later."), scope, request, send)
         scope[CALLER] = caller
@@ -265,6 +271,11 @@ def _purpose(scope: Scope) -> Purpose | None:
     if path.startswith(_MAKES):
         return Purpose.GENERATION
     return Purpose.STORAGE
+
+
+def makes(scope: Scope) -> bool:
+    """Whether a film may come of a request, as far as its first line says."""
+    return _purpose(scope) is Purpose.GENERATION
 
 
 async def _answer(error: CellError, scope: Scope, request: str, send: Send) -> None:

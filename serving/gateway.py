@@ -26,6 +26,7 @@ from serving.media.uploads import Uploads
 from serving.outer import Outer, free
 from serving.parts import Parts, now_ms
 from serving.settings import MIB
+from serving.telemetry.door import Door, Watched, current_request
 
 __all__ = ["FIRST_CHUNK_MS", "Facts", "Gateway", "facts"]
 
@@ -89,6 +90,7 @@ class Gateway:
                 queue_per_tenant=s.limits.queue_per_tenant,
                 link_s=round(s.media.link_hours * 3600),
             ),
+            eyes=p.watch.eyes,
         )
 
     def _ingest(self, uploads: Uploads) -> Ingest:
@@ -132,20 +134,22 @@ class Gateway:
             await asyncio.to_thread(p.rulebook.keep, demands)
 
         gate = Gate(
-            inner,  # type: ignore[arg-type]  # starlette spells ASGI's types its way
+            Watched(inner, p.watch.eyes, "dialect"),  # type: ignore[arg-type]  # starlette spells ASGI's types its way
             place=p.place,
             admit=p.admit,
             tables=p.rulebook.tables,
-            pen=p.ledger.pen,
+            pen=p.pen,
             now=now_ms,
-            new_id=lambda: secrets.token_hex(16),
+            new_id=lambda: current_request() or secrets.token_hex(16),
             keep=keep,
             made=self.front.made,
             free=free,
+            eyes=p.watch.eyes,
         )
-        return Outer(gate, ready=self._ready)
+        door = Door(gate, p.watch.eyes, new_id=lambda: secrets.token_hex(16), reads=s.telemetry.sample_reads)
+        return Outer(door, ready=self.ready)
 
-    async def _ready(self) -> str:
+    async def ready(self) -> str:
         if missing := await self._missing():
             return missing
         if not self.parts.rulebook.ready:

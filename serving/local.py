@@ -15,6 +15,7 @@ from serving.errors import Unavailable
 from serving.gateway import FIRST_CHUNK_MS, Facts, Gateway
 from serving.house import House
 from serving.parts import Parts, engine, studio
+from serving.telemetry.operations import Operations, bound, serve_operations
 
 __all__ = ["LocalCell"]
 
@@ -52,11 +53,13 @@ class LocalCell:
         config = uvicorn.Config(self.app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=65)
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the command line has its own
+        operations = bound(self.settings.listen.operations_host, self.settings.listen.operations_port)
         await self.engine.check()
         tasks = [
             asyncio.create_task(server.serve(sockets=sockets), name="gateway"),
             asyncio.create_task(self._work(), name="studio"),
             asyncio.create_task(self.house.keep(), name="house"),
+            asyncio.create_task(self._be_watched(operations), name="watch"),
         ]
         told(f"The cell {self.settings.cell.name} is ready at {self.settings.cell.origin}.")
         stopping = asyncio.create_task(stop.wait())
@@ -66,9 +69,16 @@ class LocalCell:
         server.should_exit = True
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*tasks[:2], return_exceptions=True), self.settings.jobs.drain)
-        tasks[2].cancel()
+        for task in tasks[2:]:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.engine.close()
+
+    async def _be_watched(self, operations: socket.socket) -> None:
+        watch, ready = self.parts.watch, self.gateway.ready
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch.pulse.run(self.parts.store.backlog, self.engine.stats, ready))
+            group.create_task(serve_operations(Operations(ready, watch.families), operations))
 
     async def _work(self) -> None:
         try:

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from serving.dialects.dashscope.routes import UPLOADS
 from serving.dialects.films import FILMS
-from serving.gate import Gate, Receive, Scope, Send
+from serving.gate import App, Receive, Scope, Send
 
 __all__ = ["Outer", "free"]
 
@@ -27,7 +27,7 @@ def free(scope: Scope) -> bool:
 class Outer:
     """Pure ASGI. `ready` says whether the cell can do its work; that it answers at all is its liveness."""
 
-    def __init__(self, gate: Gate, *, ready: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, gate: App, *, ready: Callable[[], Awaitable[str]]) -> None:
         """`ready` gives "" or what is missing, in words."""
         self.gate, self.ready = gate, ready
 

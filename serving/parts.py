@@ -24,7 +24,7 @@ from serving.attest import attest
 from serving.dialects.grants import Hmac
 from serving.dialects.origin import Origin
 from serving.errors import Refused
-from serving.gate import Place
+from serving.gate import Pen, Place
 from serving.jobs.rules import Rules
 from serving.jobs.sql.store import SqlStore, open_store
 from serving.ledger import Book, Ledger, open_ledger
@@ -33,6 +33,9 @@ from serving.media.store import Objects, open_objects
 from serving.rulebook import Rulebook
 from serving.secret import draw_secret, read_secret
 from serving.settings import CellSettings
+from serving.telemetry.jobs import heard_of_jobs, heard_of_objects
+from serving.telemetry.opened import Watch, open_watch
+from serving.telemetry.watched import WatchedPen, watched
 
 if TYPE_CHECKING:
     from model.checkpoint import Model
@@ -63,7 +66,13 @@ class Parts:
     links: Links
     signer: Hmac
     place: Place
+    watch: Watch
     _stack: ExitStack
+
+    @property
+    def pen(self) -> Pen:
+        """What coroutines write the residency log with."""
+        return WatchedPen(self.ledger.pen, self.watch.eyes)
 
     @property
     def origin(self) -> Origin:
@@ -89,6 +98,8 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
         state = settings.folders.state
         _folder(state)
         _folder(settings.folders.scratch)
+        watch = open_watch(settings)
+        stack.callback(watch.close)
         store = open_store(_database(settings), _rules(settings))
         stack.callback(store.close)
         books = open_books(settings.policies.tenants.parent, secrets.token_bytes)
@@ -111,14 +122,20 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
         place = Place(cell=settings.cell.name, region=region, evidence=evidence, egress=NO_EGRESS, accelerator="cpu")
         return Parts(
             settings=settings,
-            store=store,
-            objects=open_objects(settings.objects_url, _options(settings)),
+            store=watched(store, "store", watch.eyes, heard_of_jobs(watch.eyes)),
+            objects=watched(
+                open_objects(settings.objects_url, _options(settings)),
+                "objects",
+                watch.eyes,
+                heard_of_objects(watch.eyes),
+            ),
             books=books,
             ledger=ledger,
             rulebook=rulebook,
             links=Links(settings.cell.name, _link_keys(settings)),
             signer=Hmac([draw_secret(state / "grants", secrets.token_bytes)]),
             place=place,
+            watch=watch,
             _stack=stack.pop_all(),
         )
 
@@ -151,12 +168,14 @@ def studio(parts: Parts, model: Model, engine: Engine) -> Studio:
         maker=Maker(Generator(model)),
         marker=open_marker(s, parts.ledger),
         judge=parts.rulebook.judge,
-        pen=parts.ledger.pen,
+        pen=parts.pen,
         place=parts.place,
         now=now_ms,
         images=s.media.images,
         films=s.media.films,
         habits=Habits(most=s.engine.batch, beat_s=j.heartbeat, keep_ms=round(j.retention * HOUR)),
+        eyes=parts.watch.eyes,
+        model=s.engine.model if s.engine.model in ("pony", "horse") else "own",
     )
 
 

@@ -41,6 +41,8 @@ from serving.order import Order
 from serving.studio.codes import joined, pack
 from serving.studio.marker import Delivery, Marker
 from serving.studio.pictures import pictures
+from serving.telemetry import BLIND, Eyes, stage
+from serving.telemetry.decoding import decoding
 from serving.wish import Audio, Role
 
 __all__ = ["Habits", "Studio"]
@@ -94,13 +96,16 @@ class Studio:
         habits: Habits | None = None,
         images: ImageLimits | None = None,
         films: FilmLimits | None = None,
+        eyes: Eyes = BLIND,
+        model: str = "own",
     ) -> None:
         """`judge` is the worker's own decision about its own region; `maker` turns clips into orders for the engine;
-        `images` and `films` are the limits by which media were let in."""
+        `images` and `films` are the limits by which media were let in; `eyes` watch, and know the `model` by name."""
         self.name, self.store, self.objects, self.engine = name, store, objects, engine
         self.maker, self.marker, self.judge, self.pen, self.place = maker, marker, judge, pen, place
         self.now, self.habits = now, habits or Habits()
         self.images, self.films = images or ImageLimits(), films or FilmLimits()
+        self.eyes, self.model = eyes, model
         self._at_work: dict[JobId, _Hand] = {}
         self._draining = asyncio.Event()
 
@@ -175,6 +180,11 @@ class Studio:
 
     async def _work(self, hand: _Hand) -> None:
         job = hand.job
+        with self.eyes.job(job.id, tenant=job.tenant, studio=self.name, fence=job.fence, attempts=job.attempts):
+            await self._make_or_end(hand)
+
+    async def _make_or_end(self, hand: _Hand) -> None:
+        job = hand.job
         try:
             await self._make(hand)
         except StaleFence:
@@ -200,11 +210,15 @@ class Studio:
             await self.pen.commit(self._executed(hand, began, dec2="deny"))
             await self._off_quietly(self.store.fail, job.id, job.fence, error="policy", text=_DENIED)
             return
-        ready = await self._ready(hand, order)
-        film = await self._decode(hand, ready)
+        with stage(self.eyes, "prepare"):
+            ready = await self._ready(hand, order)
+        with stage(self.eyes, "decode"):
+            film = await self._decode(hand, ready)
         film = _sounded(film, ready, order)
-        delivery = await asyncio.to_thread(self.marker.deliver, film, job, order)
-        await self._deliver(hand, order, film, delivery, began)
+        with stage(self.eyes, "marks"):
+            delivery = await asyncio.to_thread(self.marker.deliver, film, job, order)
+        with stage(self.eyes, "deliver"):
+            await self._deliver(hand, order, film, delivery, began)
 
     def _asked(self, order: Order) -> Asked:
         return Asked(DataClass(order.data_class), Purpose.GENERATION, order.subject, self.now() // DAY)
@@ -260,13 +274,18 @@ class Studio:
             await asyncio.to_thread(renderer.add, done)
         have = first + (0 if done is None else len(done.video))
         if have < ready.order.chunks:
-            async for number, codes in self._chunks(Task(job=job.id, order=ready.order, done=done, salt=job.tenant)):
-                if hand.stale:
-                    raise StaleFence("The lease is gone.")
-                await self._off(self.store.checkpoint, job.id, number - first, job.fence, pack(codes))
-                await asyncio.to_thread(renderer.add, codes)
+            task = Task(job=job.id, order=ready.order, done=done, salt=job.tenant)
+            with decoding(self.eyes, self.model, chunks=ready.order.chunks, resumed=have - first) as seen:
+                async for number, codes in self._chunks(task):
+                    if hand.stale:
+                        raise StaleFence("The lease is gone.")
+                    seen.chunk(codes.video.numel() + codes.audio.numel())
+                    await self._off(self.store.checkpoint, job.id, number - first, job.fence, pack(codes))
+                    with self.eyes.span("render"):
+                        await asyncio.to_thread(renderer.add, codes)
         frames, sound = renderer.all()
-        return await asyncio.to_thread(self.maker.finish, ready, frames, sound)
+        with stage(self.eyes, "finish"):
+            return await asyncio.to_thread(self.maker.finish, ready, frames, sound)
 
     async def _chunks(self, task: Task) -> AsyncIterator[tuple[int, Codes]]:
         async for chunk in self.engine.submit(task):
@@ -274,8 +293,9 @@ class Studio:
 
     async def _deliver(self, hand: _Hand, order: Order, film: Film, delivery: Delivery, began: float) -> None:
         job = hand.job
-        marked = await asyncio.to_thread(read_film, delivery.body, fps=film.fps, rate=film.rate, cut=True)
-        bodies = {"video": delivery.body, **await asyncio.to_thread(pictures, marked)}  # pictures carry the mark too
+        with stage(self.eyes, "pictures"):
+            marked = await asyncio.to_thread(read_film, delivery.body, fps=film.fps, rate=film.rate, cut=True)
+            bodies = {"video": delivery.body, **await asyncio.to_thread(pictures, marked)}  # they carry the mark too
         stored = {name: await self._put(job, NAMES[name], body) for name, body in bodies.items()}
         await self.pen.commit(self._executed(hand, began, dec2="allow", out=len(delivery.body)))
         await self.pen.commit(
