@@ -13,7 +13,10 @@ import pulumi
 from infra.addresses import Addresses
 from infra.spec import RegionSpec
 
-__all__ = ["Site"]
+__all__ = ["NAMESPACE", "SERVICE_ACCOUNT", "Site"]
+
+NAMESPACE: Final = "equerry"  # of the cell in its cluster
+SERVICE_ACCOUNT: Final = "equerry"  # of the cell's pods; a cloud's identity is bound to it
 
 _LONGEST: Final = 63  # letters of a DNS label, which most clouds' names have to be
 
