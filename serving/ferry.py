@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from serving.errors import Unavailable
 
-__all__ = ["Ferry", "each"]
+__all__ = ["Ferry", "one_by_one"]
 
 Passenger = TypeVar("Passenger")
 Answer = TypeVar("Answer")
@@ -69,7 +69,7 @@ class Ferry(Generic[Passenger, Answer]):
         self._depart()
 
 
-def each(calls: Sequence[Callable[[], Answer]]) -> Sequence[Answer | Exception]:
+def one_by_one(calls: Sequence[Callable[[], Answer]]) -> Sequence[Answer | Exception]:
     """The answer or the error of each call, one after the other: a `carry` for calls that are short."""
     return [_made(call) for call in calls]
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from model.clip import Mode, Size
@@ -18,7 +19,9 @@ from serving.desk import Caller, Content, Page, Standing, Upload
 from serving.dialects.names import NAMES
 from serving.dialects.sizes import following
 from serving.errors import BadField, Broken, Expired, Limited, NotPossible, NotReady, UnknownJob
+from serving.ferry import Ferry, one_by_one
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
+from serving.jobs.records import Ahead, Receipt
 from serving.jobs.store import Store
 from serving.jobs.watch import watch
 from serving.media.fragments import fragmented
@@ -36,6 +39,8 @@ __all__ = ["Front", "Limits", "film_of"]
 Result = TypeVar("Result")
 FIRST: Final = Size(1280, 720)  # of a film that nothing gives a size
 MOST_SECONDS: Final = 15
+FRESH: Final = 4_096  # jobs that were made last and are kept in mind
+LOOKS: Final = 2  # threads that look things up for clients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,9 @@ class Front:
         self.policy_digest, self.chunk_ms, self.chunks_per_second = policy_digest, chunk_ms, chunks_per_second
         self.studios, self.draw_seed, self.limits = studios, draw_seed, limits or Limits()
         self.eyes = eyes
+        self._counter: Ferry[Draft, Receipt] = Ferry(store.submit_all, name="submit")
+        self._looks: Ferry[Callable[[], Any], Any] = Ferry(one_by_one, name="look", boats=LOOKS)
+        self._fresh: dict[str, None] = {}  # ids, oldest first
 
     async def submit(self, caller: Caller, wish: Wish) -> Standing:
         """See Desk."""
@@ -96,7 +104,9 @@ class Front:
             demands=caller.demands,
             key=caller.key,
         )
-        receipt = await self._off(self.store.submit, self._draft(caller, wish, settled, order))
+        receipt = await self._counter.cross(self._draft(caller, wish, settled, order))
+        if receipt.fresh:
+            self._note(receipt.job.id)
         if receipt.fresh:
             self.eyes.count("equerry.jobs.submitted", tenant=caller.tenant, mode=settled.mode.value)
         else:
@@ -126,11 +136,11 @@ class Front:
         )
 
     async def _admit(self, caller: Caller) -> None:
-        backlog = await self._off(self.store.backlog)
+        backlog = await self._ask(self.store.backlog)
         wait = max(1, round(backlog.work_ms / 1000 / max(1, self.studios())))
         if backlog.queued >= self.limits.queue:
             raise Limited("The queue of this cell is full. Come back later.", wait)
-        mine = await self._off(self.store.list, TenantId(caller.tenant), limit=1, states=[State.QUEUED])
+        mine = await self._ask(self.store.list, TenantId(caller.tenant), limit=1, states=[State.QUEUED])
         if mine.total >= self.limits.queue_per_tenant:
             raise Limited(f"You have {mine.total} jobs waiting. Come back when some are done.", wait)
 
@@ -153,7 +163,7 @@ class Front:
 
     async def get(self, caller: Caller, job: JobId) -> Standing:
         """See Desk."""
-        return await self._standing(await self._off(self.store.get, TenantId(caller.tenant), job))
+        return await self._seen(lambda: self.store.get(TenantId(caller.tenant), job))
 
     async def list(
         self,
@@ -169,7 +179,7 @@ class Front:
         model: str | None = None,
     ) -> Page:
         """See Desk."""
-        found = await self._off(
+        found = await self._ask(
             self.store.list,
             TenantId(caller.tenant),
             after=after,
@@ -181,7 +191,7 @@ class Front:
             until=until,
             model=model,
         )
-        standings = [await self._standing(job) for job in found.jobs]
+        standings = await asyncio.gather(*(self._standing(job) for job in found.jobs))
         return Page(jobs=tuple(standings), more=found.more, total=found.total)
 
     async def cancel(self, caller: Caller, job: JobId, *, only_queued: bool = False) -> Standing:
@@ -195,7 +205,7 @@ class Front:
 
     async def watch(self, caller: Caller, job: JobId) -> AsyncIterator[Standing]:
         """See Desk."""
-        await self._off(self.store.get, TenantId(caller.tenant), job)
+        await self._ask(self.store.get, TenantId(caller.tenant), job)
         return self._changes(TenantId(caller.tenant), job)
 
     async def _changes(self, tenant: TenantId, job: JobId) -> AsyncIterator[Standing]:
@@ -204,7 +214,7 @@ class Front:
 
     async def content(self, caller: Caller, job: JobId, variant: str = "video") -> Content:
         """See Desk."""
-        return _content(await self._off(self.store.get, TenantId(caller.tenant), job), variant)
+        return _content(await self._ask(self.store.get, TenantId(caller.tenant), job), variant)
 
     async def read(self, content: Content, start: int, end: int) -> AsyncIterator[bytes]:
         """See Desk."""
@@ -231,29 +241,47 @@ class Front:
 
     async def made(self, job: str) -> bool:
         """Whether there is a job of this id, whoever's."""
+        if job in self._fresh:
+            return True
         try:
-            await self._off(self.store.look, JobId(job))
+            await self._ask(self.store.look, JobId(job))
         except UnknownJob:
             return False
         return True
 
+    def _note(self, job: str) -> None:
+        """Keeps in mind that a job is durable, so that nobody has to ask the store about it in the same breath."""
+        self._fresh[job] = None
+        if len(self._fresh) > FRESH:
+            del self._fresh[next(iter(self._fresh))]
+
     async def _standing(self, job: Job) -> Standing:
+        return await self._seen(lambda: job)
+
+    async def _seen(self, find: Callable[[], Job]) -> Standing:
+        """A job and its place in the queue, by one crossing to the store."""
+        job, ahead = await self._looks.cross(lambda: self._look(find()))
         wish = Order.read(job.order).wish if job.order not in ("", "{}") else _forgotten(job)
         place = eta = None
         if not job.terminal:
-            left = job.estimated_ms * (job.chunks - job.chunks_done) // max(1, job.chunks)
-            eta = left
-        if job.state is State.QUEUED:
-            ahead = await self._off(self.store.ahead, job.tenant, job.id)
-            if ahead is not None:
-                place, eta = ahead.jobs, ahead.work_ms // max(1, self.studios()) + job.estimated_ms
+            eta = job.estimated_ms * (job.chunks - job.chunks_done) // max(1, job.chunks)
+        if ahead is not None:
+            place, eta = ahead.jobs, ahead.work_ms // max(1, self.studios()) + job.estimated_ms
         return Standing(job=job, wish=wish, place=place, eta_ms=eta, url=self._url(job))
+
+    def _look(self, job: Job) -> tuple[Job, Ahead | None]:
+        return job, self.store.ahead(job.tenant, job.id) if job.state is State.QUEUED else None
 
     def _url(self, job: Job) -> str | None:
         if job.state is not State.SUCCEEDED or job.finished is None:
             return None
         expires = job.finished // 1000 + self.limits.link_s
         return self.origin(self.links.sign(f"/content/{job.id}/film.mp4", tenant=job.tenant, expires=expires))
+
+    async def _ask(self, call: Callable[..., Result], *given: object, **named_: object) -> Result:
+        """What is short and changes nothing; all that is asked at once goes to the store at once."""
+        found: Result = await self._looks.cross(partial(call, *given, **named_))
+        return found
 
     async def _off(self, call: Callable[..., Result], *given: object, **named_: object) -> Result:
         return await asyncio.to_thread(call, *given, **named_)

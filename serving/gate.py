@@ -79,14 +79,14 @@ class Gate:
         pen: Pen,
         now: Callable[[], int],
         new_id: Callable[[], str],
-        keep: Callable[[Constraints], Awaitable[None]],
+        keep: Callable[[Digest, Constraints], Awaitable[None]],
         made: Callable[[str], Awaitable[bool]],
         home: str = "personal",
         free: Callable[[Scope], bool] = lambda _: False,
         eyes: Eyes = BLIND,
     ) -> None:
         """`admit` opens the text of a key; `tables` gives the newest tables; `now` is milliseconds since 1970; `new_id`
-        draws 32 hexadecimal digits; `keep` puts constraints where a replay finds them; `made` says
+        draws 32 hexadecimal digits; `keep` puts constraints, under their digest, where a replay finds them; `made` says
         whether there is a job of this id; `home` is the class of data of
         a request that names none; `free` says which requests need no key, since something else vouches for them: a
         signed link, a probe; `eyes` watch."""
@@ -140,7 +140,7 @@ class Gate:
             raise Unavailable("The rules are being renewed. Try again in a moment.")
         verdict = decision.verdict(self.place.region)
         if not verdict.allowed or asked.makes:
-            await self.keep(found.constraints)
+            await self.keep(found.con, found.constraints)
             await self.pen.commit(self._entry(request, found.tenant, asked, decision, tables))
         if not verdict.allowed:
             raise self._forbidden(decision)

@@ -130,8 +130,9 @@ class Gateway:
             detector=self._detector(),
         )
 
-        async def keep(demands: Constraints) -> None:
-            await asyncio.to_thread(p.rulebook.keep, demands)
+        async def keep(digest: str, demands: Constraints) -> None:
+            if not p.rulebook.keeps(digest):
+                await asyncio.to_thread(p.rulebook.keep, demands)
 
         gate = Gate(
             Watched(inner, p.watch.eyes, "dialect"),  # type: ignore[arg-type]  # starlette spells ASGI's types its way

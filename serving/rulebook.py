@@ -87,14 +87,17 @@ class Rulebook:
         day = self.now() // DAY
         return edition.worker is not None and edition.tables.valid_from_day <= day <= edition.tables.valid_until_day
 
+    def keeps(self, digest: str) -> bool:
+        """Whether these constraints are in the archive already."""
+        return digest in self._kept
+
     def keep(self, demands: Constraints) -> None:
         """Put constraints into the archive, once, so that a replay finds them."""
-        digest = demands.digest
-        if digest not in self._kept:
+        if not self.keeps(demands.digest):
             self.archive(demands.canonical())
             if len(self._kept) > 65_536:
                 self._kept.clear()
-            self._kept.add(digest)
+            self._kept.add(demands.digest)
 
     def refresh(self) -> bool:
         """Builds a new edition when something has changed; True when there is one. Never raises for what it reads."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from serving.errors import Refused, Unavailable
-from serving.ferry import MOST, ROOM, Ferry, each
+from serving.ferry import MOST, ROOM, Ferry, one_by_one
 
 
 async def crossed(ferry: Ferry, passengers: Sequence[object]) -> Sequence[object]:
@@ -115,7 +115,7 @@ def test_calls_are_made_one_after_the_other_and_each_keeps_its_error():
     def fail() -> int:
         raise Refused("no")
 
-    found = each([lambda: 1, fail, lambda: 3])
+    found = one_by_one([lambda: 1, fail, lambda: 3])
 
     assert (found[0], type(found[1]), found[2]) == (1, Refused, 3)
 

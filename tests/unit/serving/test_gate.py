@@ -83,7 +83,7 @@ class World:
             free=lambda scope: scope["path"] == "/healthz",
         )
 
-    async def keep(self, constraints):
+    async def keep(self, digest, constraints):
         assert constraints == DEMANDS
 
     async def made(self, job):
