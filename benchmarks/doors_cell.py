@@ -1,0 +1,64 @@
+"""The gateway of a cell as a process to be measured: `python -m benchmarks.doors_cell KIND PORT [FOLDER]`.
+
+`bare` is an application that answers with a constant, which is the yardstick; `gate` is that application behind the
+gate of the cell in FOLDER; `cell` is the whole gateway of that cell, with no studio beside it, so jobs only gather.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from serving.gateway import Gateway, facts
+from serving.parts import build
+from serving.settings_file import load
+
+BODY = b'{"id":"video_00000000000000000000000000000000","object":"video","status":"queued","progress":0}'
+HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
+
+
+async def bare(_: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    """Reads the body and answers."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+def gateway(folder: Path) -> Gateway:
+    """Of a cell whose studio works elsewhere, or not at all."""
+    settings = load(folder / "cell.toml")
+
+    async def nothing() -> str:
+        return ""
+
+    known = facts(settings.engine.model)
+    return Gateway(build(settings), known, chunk_ms=lambda: 150.0, studios=lambda: 1, missing=nothing)
+
+
+def application(kind: str, folder: Path) -> Any:
+    """What a server runs."""
+    if kind == "bare":
+        return bare
+    made = gateway(folder)
+    if kind == "gate":
+        door: Any = made.app.gate
+        door.app.app = bare  # what stands behind the gate
+    return made.app
+
+
+def main() -> None:
+    """Serves until it is killed."""
+    kind, port = sys.argv[1], int(sys.argv[2])
+    app = application(kind, Path(sys.argv[3]) if len(sys.argv) > 3 else Path())
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=65)
+    asyncio.run(uvicorn.Server(config).serve())
+
+
+if __name__ == "__main__":
+    main()
