@@ -25,6 +25,7 @@ _STACK: Final = "pulumi:pulumi:Stack"
 #: Reads that a plan can answer, each with the fields of the answer.
 ANSWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "azure-native:authorization:getClientConfig": ("clientId", "objectId", "subscriptionId", "tenantId"),
+    "gcp:organizations/getProject:getProject": ("id", "name", "number", "projectId"),
 }
 
 

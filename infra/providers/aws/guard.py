@@ -54,13 +54,13 @@ class Boundary:
         """As the protocol wants it."""
         region = self._site.spec.region
         return Guard(
-            expects=f"A service control policy on account {self._site.spec.account} that denies all regions but {region}.",
+            expects=f"A service control policy on the account that denies all regions but {region}.",
             controls=(
                 Control(
                     id="guard.region-deny",
                     state=State.ENFORCED,
                     grade=Evidence.ENDPOINT,
-                    note="Each role of the cell carries a boundary that denies other regions; infra/org denies the account.",
+                    note="Each role of the cell carries a boundary that denies other regions.",
                 ),
                 Control(
                     id="guard.scope",
