@@ -31,6 +31,9 @@ class Counter(Protocol):
     def submit_all(self, drafts: Sequence[Draft]) -> Sequence[Receipt | CellError]:
         """As `submit` for each, in one durable transaction: what one is refused with does not hurt the others."""
 
+    def known(self, draft: Draft) -> Job | None:
+        """The job that `submit` would find rather than make."""
+
     def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
         """The first equal job of this age or younger; of this session when one is named."""
 

@@ -54,6 +54,10 @@ class MemoryCounter:
         known = t.keys.get((draft.tenant, draft.idempotency_key)) if draft.idempotency_key is not None else None
         return None if known is None else t.jobs[known]
 
+    def known(self, draft: Draft) -> Job | None:
+        with self._t.lock:
+            return self._earlier(draft)
+
     def _hold(self, draft: Draft) -> None:
         now = self._t.clock()
         since = month_of(now).since

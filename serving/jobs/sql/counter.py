@@ -58,6 +58,10 @@ class SqlCounter:
         return Receipt(job=job, fresh=job.id == draft.id) if job.fingerprint == draft.fingerprint else key_taken()
 
     def _submit(self, run: Run, draft: Draft) -> Row:
+        if (
+            draft.quotas and self._db.dialect == "postgresql"
+        ):  # first of all locks: nobody else counts this tenant's jobs
+            run("tenant_at_a_time", tenant=draft.tenant)
         if draft.retry_window_ms and (row := self._earlier(run, draft)):
             return row
         values = {name: getattr(draft, name) for name in _FIELDS}
@@ -75,8 +79,6 @@ class SqlCounter:
 
     def _within(self, run: Run, draft: Draft, values: Mapping[str, object]) -> Row | None:
         """The job, when it is there already; raises Limited when one more would break a quota."""
-        if self._db.dialect == "postgresql":  # until this transaction ends, nobody else counts this tenant's jobs
-            run("tenant_at_a_time", tenant=draft.tenant)
         if (row := one(run("submitted", **values))) is not None:
             return row
         since = month_of(run("now")[0]["now"]).since
@@ -85,6 +87,14 @@ class SqlCounter:
             row = run("tally", tenant=draft.tenant, key=quota.key, place=place, since=since)[0]
             hold(quota, Tally(**{**row, "spent": int(row["spent"])}), draft.reserve)
         return None
+
+    def known(self, draft: Draft) -> Job | None:
+        row = one(self._db.read("submitted", **{name: getattr(draft, name) for name in _FIELDS}))
+        if row is not None:
+            return job_of(row)
+        if not draft.retry_window_ms:
+            return None
+        return self.find_recent(draft.tenant, draft.fingerprint, draft.retry_window_ms, draft.session)
 
     def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
         values = {"tenant": tenant, "fingerprint": fingerprint, "window_ms": window_ms, "session": session}

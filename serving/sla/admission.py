@@ -1,0 +1,131 @@
+"""Whether a film can be taken on with its promise kept, its neighbours' promises too, and if not, from when on. Pure.
+
+The line is served by latest start (earliest due first). A film is taken on when it is expected to begin in time with
+room for error, and when nobody who already waits becomes late by it. A promise that no wait can help is refused for
+good; every other refusal says after how many seconds it would be taken on, if nobody else came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
+from statistics import NormalDist
+from typing import Final
+
+from policies.promises import Promise, Run, seat
+from policies.sla import Rejection
+from serving.sla.line import Line, overtaken
+from serving.sla.pace import NONE, Estimate, Shares
+
+__all__ = ["Taken", "Turned", "consider"]
+
+TRIES: Final = 6  # at a time from which a film would be taken on; the guesses only grow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The film is taken on."""
+
+    slack_ms: int  # until the latest start that keeps the promise
+    eta_ms: int  # until the film is expected to be there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """The film is not taken on."""
+
+    why: Rejection
+    retry_ms: int = 0  # from then on it would be, if nobody else came; 0 when waiting does not help
+
+
+def consider(
+    line: Line,
+    promise: Promise,
+    cost: Estimate,
+    shares: Shares = NONE,
+    *,
+    region: str = "here",
+    priority: int = 0,
+) -> Taken | Turned:
+    """The decision about one film. `shares` are `Pace.shares`; a line without hands has no capacity."""
+    asked = _Asked(promise, cost, shares, region, priority)
+    found = _decide(line, asked)
+    if isinstance(found, Taken) or not found.retry_ms:
+        return found
+    return Turned(why=found.why, retry_ms=_retry(line, asked, found.retry_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    promise: Promise
+    cost: Estimate
+    shares: Shares
+    region: str
+    priority: int
+
+    @property
+    def sure(self) -> float:
+        """Standard deviations that the promise leaves room for."""
+        return NormalDist().inv_cdf(self.promise.percentile / 100)
+
+    @property
+    def slack(self) -> int:
+        """Milliseconds from acceptance to the latest start that keeps both parts of the promise."""
+        made = round(self.cost.ms * (1 + self.sure * self.cost.spread))
+        return min(self.promise.queue_wait_ms, max(0, self.promise.video_ms - made))
+
+
+def _decide(line: Line, asked: _Asked) -> Taken | Turned:
+    """As `consider`, but a first guess of when it is worth asking again."""
+    promise, cost, slack = asked.promise, asked.cost, asked.slack
+    if cost.least_ms > promise.video_ms:
+        return Turned(why=Rejection.TOO_LONG)
+    place = line.place(line.now + slack, asked.priority)
+    starts = list(line.starts(place, cost.ms))
+    begin = overtaken(starts[place], slack, asked.shares)
+    late = ceil(begin + _room(line, place, begin - starts[place], asked))
+    seated = seat([asked.region], {asked.region: late} if line.hands > 0 else {}, replace(promise, queue_wait_ms=slack))
+    if seated is Rejection.NO_COMPLIANT_REGION:
+        return Turned(why=seated)
+    harm = _harm(line, place, starts, slack, cost.spread)
+    if harm or not isinstance(seated, Run):
+        return Turned(why=Rejection.QUEUE_FULL, retry_ms=max(late - slack, harm, 1))
+    return Taken(slack_ms=slack, eta_ms=round(begin) + cost.ms)
+
+
+def _room(line: Line, place: int, overtaken_ms: float, asked: _Asked) -> float:
+    """Milliseconds by which the wait may be longer than expected.
+
+    Errors of single films partly cancel out; those who overtake come at random, as single films and not as a stream.
+    """
+    hands = max(1, line.hands)
+    films = asked.cost.spread**2 * sum(each.cost_ms**2 for each in line.waiting[:place])
+    return asked.sure * sqrt(films + overtaken_ms * hands * asked.cost.ms) / hands
+
+
+def _harm(line: Line, place: int, starts: Sequence[int], slack: int, spread: float) -> int:
+    """0, or milliseconds until such a film makes nobody late who would be in time without it.
+
+    Late is who is expected to begin later than one standard deviation before the latest start. It harms nobody once it
+    comes behind them: when they have begun, or when they are due before it.
+    """
+    until, squares = 0, sum(each.cost_ms**2 for each in line.waiting[:place])
+    before = list(line.starts())
+    for waiting, old, new in zip(line.waiting[place:], before[place:], starts[place + 1 :], strict=True):
+        left = waiting.due - line.now - spread * sqrt(squares) / max(1, line.hands)
+        if old <= left < new:
+            until = max(until, min(old, waiting.due - line.now - slack) + 1)
+        squares += waiting.cost_ms**2
+    return until
+
+
+def _retry(line: Line, asked: _Asked, guess: int) -> int:
+    """When the film would be taken on, if nobody else came: tried out, since the line ahead changes while one waits."""
+    wait = guess
+    for _ in range(TRIES):
+        found = _decide(line.after(wait), asked)
+        if isinstance(found, Taken):
+            break
+        wait += found.retry_ms
+    return wait
