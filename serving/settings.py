@@ -474,6 +474,25 @@ class Attest(Section):
         return self
 
 
+class Keeper(Section):
+    """How studios in pods of their own reach the process that writes the log. On one machine nothing here counts."""
+
+    host: str = "127.0.0.1"
+    """Address that studios' entries come to."""
+    port: Port = 8002
+    """Port that studios' entries come to. Clients must not reach it."""
+    address: str = Field(default="", pattern=r"^$|^https://[a-z0-9.-]+(:[0-9]+)?$")
+    """Scheme, host and port under which studios reach it, with TLS."""
+    certificate: Path | None = None
+    """File with the keeper's certificate chain, in PEM."""
+    key: Secret | None = None
+    """File with the certificate's private key, in PEM."""
+    authority: Path | None = None
+    """File with the certificate of the authority that studios trust to name the keeper, in PEM."""
+    token: Secret | None = None
+    """File with the token that studios show."""
+
+
 class CellSettings(BaseSettings):
     """Everything that one cell is told. Frozen; made by `serving.settings_file.load`."""
 
@@ -501,6 +520,7 @@ class CellSettings(BaseSettings):
     log: Log = Log()
     policies: Policies = Policies()
     attest: Attest = Attest()
+    keeper: Keeper = Keeper()
 
     @classmethod
     def settings_customise_sources(
