@@ -58,7 +58,11 @@ class Scaleway:
         network, private = _network(site.room("network"))
         egress, ways_out = _egress(site.room("egress"), private)
         application = scaleway.iam.Application(
-            site.name("films"), name=site.name("films"), description=f"Films of {site.spec.cell}", opts=site.options()
+            site.name("films"),
+            name=site.name("films"),
+            description=f"Films of {site.spec.cell}",
+            tags=_tags(site),
+            opts=site.options(),
         )
         return Parts(
             key=key,

@@ -64,7 +64,7 @@ def make(
     )
     made = Cluster(
         name=cluster.name,
-        endpoint=cluster.connections.apply(lambda found: str(found.get("api_server_intranet"))),
+        endpoint=cluster.connections.apply(lambda found: str(found[0].api_server_intranet)),
         kubeconfig=None,
         controls=controls,
     )

@@ -22,7 +22,7 @@ _ACTIONS = ("oss:GetObject", "oss:PutObject", "oss:DeleteObject", "oss:AbortMult
 def filmer(site: Site, ground: Ground, key: alicloud.kms.Key) -> tuple[alicloud.ram.Policy, alicloud.ram.AccessKey]:
     """A user whose key is good for one bucket, and only from inside the cell's network."""
     name = site.name("films")
-    user = alicloud.ram.User(name, name=name, display_name=name, force=False, opts=site.options())
+    user = alicloud.ram.User(name, name=name, display_name=name, force=False, tags=site.tags, opts=site.options())
     rights = alicloud.ram.Policy(
         name,
         policy_name=name,
@@ -31,6 +31,7 @@ def filmer(site: Site, ground: Ground, key: alicloud.kms.Key) -> tuple[alicloud.
             lambda found: _rights(site.global_name("films"), **found)
         ),
         force=False,
+        tags=site.tags,
         opts=site.options(),
     )
     alicloud.ram.UserPolicyAttachment(
