@@ -4,7 +4,7 @@
 {{- if .Values.studio.accelerator }}{{ .Values.engine.tensorParallel }}{{ else }}0{{ end -}}
 {{- end }}
 
-{{/* What Ray Serve is told; KubeRay takes it as text, and `serving.cluster.deploy` sends it in a static cluster. */}}
+{{/* What Ray Serve is told; KubeRay takes it as text, and `serving.keeper.deploy` sends it in a static cluster. */}}
 {{- define "ray.serve" -}}
 proxy_location: HeadOnly
 http_options: {host: 127.0.0.1, port: 8100}
@@ -110,7 +110,7 @@ spec:
 - name: deploy
   image: {{ include "cell.image" .Values.image | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
-  command: [python, -m, serving.cluster.deploy, /etc/equerry/serve/serve.yaml, "http://127.0.0.1:8265"]
+  command: [python, -m, serving.keeper.deploy, /etc/equerry/serve/serve.json, "http://127.0.0.1:8265"]
   env:
     {{- include "ray.env" (list .) | nindent 4 }}
   securityContext:

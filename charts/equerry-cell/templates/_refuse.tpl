@@ -135,6 +135,9 @@
 {{- define "refuse.others" -}}
 {{- $v := .Values -}}
 {{- $wrong := list -}}
+{{- if and (contains "/" $v.cell.region) (not $v.place.region) }}
+{{- $wrong = append $wrong (printf "place.region is empty, and cell.region %s cannot be a node's label: write what the nodes are labelled with." $v.cell.region) }}
+{{- end }}
 {{- if and (eq $v.route.kind "gateway") (not $v.route.gateway.name) }}
 {{- $wrong = append $wrong "route.kind gateway needs route.gateway.name." }}
 {{- end }}
