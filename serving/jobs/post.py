@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import httpcore
 
@@ -14,8 +14,9 @@ from serving.jobs.job import TenantId
 from serving.jobs.records import Parcel
 from serving.media.fetch import Resolve, resolve
 from serving.media.guard import IP, Address, Reach, literal, read_address, vet
+from serving.media.pinned import Pinned
 
-WHOLE_S: Final = 10.0  # for one try, whatever the other side does
+WHOLE_S: Final = 10.0  # for one try, whatever the other side does, unless told otherwise
 _FIELD: Final = "webhook"
 
 
@@ -24,8 +25,14 @@ class GuardedPost:
     its host, so a second answer of the resolver cannot lead elsewhere."""
 
     def __init__(
-        self, reach: Callable[[TenantId], Reach], *, resolve: Resolve = resolve, trust: ssl.SSLContext | None = None
+        self,
+        reach: Callable[[TenantId], Reach],
+        *,
+        resolve: Resolve = resolve,
+        trust: ssl.SSLContext | None = None,
+        whole_s: float = WHOLE_S,
     ) -> None:
+        self._whole_s = whole_s
         self._reach = reach
         self._resolve = resolve
         self._trust = trust or ssl.create_default_context()
@@ -35,7 +42,7 @@ class GuardedPost:
         reach = self._reach(parcel.tenant)
         address = read_address(parcel.address, _FIELD, reach)
         try:
-            async with asyncio.timeout(WHOLE_S):
+            async with asyncio.timeout(self._whole_s):
                 own = literal(address.host)
                 found = [own] if own is not None else await self._resolve(address.host, address.port)
                 return await self._send(address, vet(address.host, found, _FIELD, reach), headers, body)
@@ -46,30 +53,7 @@ class GuardedPost:
         sent = {"host": address.authority, "user-agent": "equerry", "connection": "close", **headers}
         lines = [(name, value) for name, value in {**sent, "content-length": str(len(body))}.items()]
         async with (
-            httpcore.AsyncConnectionPool(ssl_context=self._trust, network_backend=_Pinned(ips)) as pool,
+            httpcore.AsyncConnectionPool(ssl_context=self._trust, network_backend=Pinned(ips)) as pool,
             pool.stream("POST", address.url, headers=lines, content=body) as answer,
         ):
             return answer.status
-
-
-class _Pinned(httpcore.AsyncNetworkBackend):
-    """Connects to the first vetted address, whatever host is asked for."""
-
-    def __init__(self, vetted: Sequence[IP]) -> None:
-        self._vetted = vetted
-        self._real = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002  the name, for which the vetted address stands
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002  httpcore's protocol has it
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002  the same
-    ) -> httpcore.AsyncNetworkStream:
-        """A connection."""
-        return await self._real.connect_tcp(str(self._vetted[0]), port, timeout)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait between attempts."""
-        await asyncio.sleep(seconds)

@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import socket
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -24,6 +24,7 @@ import httpcore
 from serving.errors import BadMedia
 from serving.media.guard import IP, Address, Reach, literal, next_address, read_address, vet
 from serving.media.patience import Patience
+from serving.media.pinned import Pinned
 
 Resolve = Callable[[str, int], Awaitable[Sequence[IP]]]  # host, port -> addresses; none for a name that is not known
 
@@ -101,7 +102,7 @@ class Fetcher:
         """An answer of which only the head was read. The connection ends with the block, used up or not."""
         own = literal(address.host)
         found = [own] if own is not None else await self._resolve(address.host, address.port)
-        pinned = _Pinned(vet(address.host, found, field, reach))
+        pinned = Pinned(vet(address.host, found, field, reach))
         async with (
             httpcore.AsyncConnectionPool(ssl_context=self._trust, network_backend=pinned) as pool,
             pool.stream("GET", address.url, headers=self._headers(address), extensions=self._timeouts()) as answer,
@@ -120,34 +121,6 @@ class Fetcher:
     def _timeouts(self) -> dict[str, Any]:
         connect, read = self._patience.connect, self._patience.read
         return {"timeout": {"connect": connect, "read": read, "write": read, "pool": connect}}
-
-
-class _Pinned(httpcore.AsyncNetworkBackend):
-    """Connects to vetted addresses, whatever host is asked for."""
-
-    def __init__(self, vetted: Sequence[IP]) -> None:
-        self._vetted = vetted
-        self._real = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002  the name, for which the vetted addresses stand
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002  httpcore's protocol has it
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002  the same
-    ) -> httpcore.AsyncNetworkStream:
-        """A connection to the first of the addresses that takes one."""
-        for ip in self._vetted[:-1]:
-            try:
-                return await self._real.connect_tcp(str(ip), port, timeout)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._real.connect_tcp(str(self._vetted[-1]), port, timeout)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait between attempts."""
-        await asyncio.sleep(seconds)
 
 
 async def _taken(answer: httpcore.Response, address: Address, field: str, most: int) -> Fetched:
