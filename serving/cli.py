@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +21,6 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 Folder = Annotated[Path, typer.Argument(help="The cell's folder, or its settings file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-RUNNING: Final = "running.json"  # in the state folder: who runs the cell
 
 
 @app.callback(help="Run one region: make a cell, start it, look at it, stop it.")
@@ -73,36 +74,84 @@ def _site(text: str) -> Any:
 @app.command()
 def up(
     folder: Folder,
-    runtime: Annotated[str, typer.Option(help="local: all in this process.", metavar="local")] = "local",
+    runtime: Annotated[
+        str,
+        typer.Option(help="local: all in this process. ray: gateways and studios on Ray Serve.", metavar="local|ray"),
+    ] = "local",
 ) -> None:
     """Start a cell and serve until it is told to stop. What it answers with is printed when it is ready.
 
     Control-C or SIGTERM stop it gently: jobs that are not done are handed back and go on at the next start.
     """
     from serving.settings_file import load
-
-    if runtime != "local":
-        raise Unavailable(f"There is no runtime {runtime} here yet. Use --runtime local.")
-    settings = load(_file(folder))
-    from serving.local import LocalCell
-    from serving.parts import build
     from serving.telemetry import say_little
 
+    if runtime not in ("local", "ray"):
+        raise Refused(f"There is no runtime {runtime!r}. Use --runtime local or --runtime ray.")
+    settings = load(_file(folder))
     say_little(settings.telemetry.level)
+    if runtime == "ray":
+        _up_on_ray(settings, _file(folder))
+    else:
+        _up_here(settings)
+
+
+def _up_here(settings: Any) -> None:
+    from serving.local import LocalCell
+    from serving.parts import build
+    from serving.running import Claim
+
     place = _listen(settings.listen.host, settings.listen.port)
     parts = build(settings)
     try:
-        with _claimed(settings):
-            asyncio.run(_serve(LocalCell(parts), place))
+        with Claim(settings, "local") as claim:
+            asyncio.run(_serve(LocalCell(parts), place, claim))
     finally:
         parts.close()
 
 
-async def _serve(cell: Any, place: socket.socket) -> None:
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+async def _serve(cell: Any, place: socket.socket, claim: Any) -> None:
+    stop, draining = asyncio.Event(), set()
+
+    async def drain() -> None:
+        await cell.studio.drain()
+        while cell.studio.busy:
+            await asyncio.sleep(0.1)
+        claim.tell({"draining": True, "jobs": 0})
+
+    _on((signal.SIGINT, signal.SIGTERM), stop.set)
+    _on((signal.SIGUSR1,), lambda: draining.add(asyncio.ensure_future(drain())))
     await cell.run(stop, lambda text: print(text, flush=True), [place])
+
+
+def _up_on_ray(settings: Any, file: Path) -> None:
+    from serving.running import Claim, who_runs
+
+    if importlib.util.find_spec("ray") is None:
+        raise Unavailable("Ray is not installed here. Install equerry[cluster], or use --runtime local.")
+    if (other := who_runs(settings)) is not None:
+        raise Refused(f"Process {other['pid']} runs this cell. Stop it with `equerry cell down` first.")
+    from serving.cluster.runtime import RayCell
+
+    _listen(settings.listen.host, settings.listen.port).close()  # somebody else's port is refused before Ray starts
+    with Claim(settings, "ray") as claim:
+        asyncio.run(_serve_on_ray(RayCell(settings, file, claim.tell)))
+
+
+async def _serve_on_ray(cell: Any) -> None:
+    stop = asyncio.Event()
+
+    def listen() -> None:
+        _on((signal.SIGINT, signal.SIGTERM), stop.set)
+        _on((signal.SIGUSR1,), cell.drained.set)
+
+    listen()
+    await cell.run(stop, lambda text: print(text, flush=True), listen)
+
+
+def _on(signals: tuple[signal.Signals, ...], call: Callable[[], object]) -> None:
+    for name in signals:
+        asyncio.get_running_loop().add_signal_handler(name, call)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -116,21 +165,6 @@ def _listen(host: str, port: int) -> socket.socket:
             f"{host}:{port} cannot be listened on ({error.strerror}). Free it, or name another port."
         ) from None
     return place
-
-
-class _claimed:  # noqa: N801 - reads as a verb at its one use
-    """Notes who runs a cell, so that `status` and `down` find it; the log's lock keeps a second one out."""
-
-    def __init__(self, settings: Any) -> None:
-        self.path: Path = settings.folders.state / RUNNING
-        self.told = {"pid": os.getpid(), "cell": settings.cell.name, "origin": settings.cell.origin}
-
-    def __enter__(self) -> None:
-        self.path.write_text(json.dumps(self.told), "utf-8")
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self.path.unlink()
 
 
 @app.command()
@@ -152,7 +186,36 @@ def status(folder: Folder, as_json: AsJson = False) -> None:
     else:
         what = "is ready" if told["ready"] else f"is not ready: {told.get('missing')} is missing"
         typer.echo(f"{told.get('cell', folder)} {what}" + (f" at {told['origin']}." if told.get("origin") else "."))
+        _show_parts(told)
     raise typer.Exit(0 if told["ready"] else 69)
+
+
+def _show_parts(told: dict[str, Any]) -> None:
+    for name, part in told.get("parts", {}).items():
+        replicas = ", ".join(f"{count} {state.lower()}" for state, count in part["replicas"].items() if count)
+        typer.echo(f"  {name}: {replicas or 'none'} ({part['status'].lower()})")
+    if told.get("draining"):
+        typer.echo("  It is draining: no job is taken up until it is started again.")
+
+
+@app.command()
+def drain(folder: Folder, seconds: Annotated[int, typer.Option(help="How long to wait.", min=1)] = 90) -> None:
+    """Let the studios hand back what they have and take no more. The gateways go on: what is submitted waits.
+
+    Before an upgrade: drain, down, up. Other cells on the same database go on from the last chunk at once.
+    """
+    import time
+
+    told = _running(folder)
+    if told is None:
+        raise Unavailable("The cell does not run.")
+    os.kill(told["pid"], signal.SIGUSR1)
+    end = time.monotonic() + seconds
+    while not (told := _running(folder) or {}).get("draining") or told.get("jobs", 1):
+        if time.monotonic() > end or not told:
+            raise Unavailable("The studios have not handed back all their jobs. Look at `equerry job list`.")
+        time.sleep(0.1)
+    typer.echo(f"The cell {told['cell']} works on no job. Next: equerry cell down {folder}")
 
 
 @app.command()
@@ -217,12 +280,7 @@ def _file(folder: Path) -> Path:
 
 def _running(folder: Path) -> dict[str, Any] | None:
     """Who runs a cell now."""
+    from serving.running import who_runs
     from serving.settings_file import load
 
-    path = load(_file(folder)).folders.state / RUNNING
-    try:
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        os.kill(told["pid"], 0)
-    except (OSError, ValueError, KeyError):
-        return None
-    return told
+    return who_runs(load(_file(folder)))

@@ -197,6 +197,7 @@ def engine(settings: CellSettings, model: Model) -> Engine:
         cache_bytes=e.kv_memory << 20,
         films=e.batch,
         compiled=e.compile,
+        threads=e.threads,
     )
     return EngineLoop(lambda: VllmStepper(told, model.config), model.config)
 

@@ -179,6 +179,15 @@ class Engine(Section):
     """Replicas up to which the queue may raise them. The same number as `replicas` switches scaling off."""
     compile: bool = False
     """Whether vLLM compiles the model: 20 to 40 s more at start, up to 46 % faster at small batches."""
+    threads: str = "nobind"
+    """Cores that vLLM binds the threads of each rank to, on a CPU: `nobind` leaves that to the machine, `auto` to vLLM,
+    `0-3|4-7` names them. Never bind two engines to one core: both become ten times slower."""
+    cpus: Positive = 1
+    """Cores that Ray keeps for each of `tensor_parallel` ranks."""
+    gpus: bool = False
+    """Whether each rank has a GPU of its own, which Ray then keeps for it."""
+    scale_seconds: Positive = 60
+    """Seconds of work in the queue for each replica, beyond which Ray starts another, up to `most_replicas`."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
@@ -187,6 +196,15 @@ class Engine(Section):
         if self.most_replicas < self.replicas:
             raise ValueError("most_replicas is less than replicas")
         return self
+
+
+class Ray(Section):
+    """How `equerry cell up --runtime ray` uses Ray Serve. With the local runtime nothing here counts."""
+
+    gateways: Count = 1
+    """Gateways that run. Those of one machine share `listen.port`."""
+    object_store: Annotated[int, Field(ge=75)] = 80
+    """MiB of memory that a Ray of the cell's own takes for its object store, in which films never lie."""
 
 
 class Jobs(Section):
@@ -511,6 +529,7 @@ class CellSettings(BaseSettings):
     database: Database = Database()
     objects: Objects = Objects()
     engine: Engine = Engine()
+    ray: Ray = Ray()
     jobs: Jobs = Jobs()
     limits: Limits = Limits()
     media: Media = Media()

@@ -19,6 +19,7 @@ __all__ = [
     "DEPTH",
     "KINDS",
     "MOST_ENTRY",
+    "PARTS",
     "VERSION",
     "Canary",
     "Candidates",
@@ -49,6 +50,7 @@ __all__ = [
     "WitnessHead",
     "encode",
     "lint",
+    "plain",
 ]
 
 VERSION: Final = "equerry.entry/1"
@@ -363,24 +365,24 @@ KINDS: Final[tuple[type[Entry], ...]] = (
 
 def encode(entry: Entry, stamp: Stamp) -> bytes:
     """The bytes of an entry. Raises Malformed when the schema does not allow them."""
-    value = {"v": VERSION, "t": entry.KIND, **_plain(stamp), **_plain(entry)}
+    value = {"v": VERSION, "t": entry.KIND, **plain(stamp), **plain(entry)}
     data = canonical(value, depth=DEPTH, most=MOST_ENTRY)
     lint(data)
     return data
 
 
-_PARTS: Final = (Where, Candidates, Head, Manifest, Watermark)
+PARTS: Final = (Where, Candidates, Head, Manifest, Watermark)
 
 
-def _plain(thing: object) -> dict[str, Value]:
-    """The fields that are there. A field named `from_` is `from`, which Python keeps for itself."""
+def plain(thing: object) -> dict[str, Value]:
+    """The fields that are there, of an entry, a part or a stamp. A field `from_` is `from`, which Python keeps."""
     there = ((part.name.rstrip("_"), getattr(thing, part.name)) for part in fields(thing))  # type: ignore[arg-type]  # callers pass dataclasses
     return {name: _value(value) for name, value in there if value is not None}
 
 
 def _value(value: object) -> Value:
-    if isinstance(value, _PARTS):
-        return _plain(value)
+    if isinstance(value, PARTS):
+        return plain(value)
     if isinstance(value, Mapping):  # the profile has no hyphens in keys, and ids of rules have
         return {str(key).replace("-", "_"): _value(inner) for key, inner in value.items()}
     if isinstance(value, tuple | list):

@@ -1,0 +1,95 @@
+"""A Ray of the cell's own on this machine, which ends with this process, however this process ends.
+
+It listens on loopback alone, asks everybody for a token that is drawn for this run, has no dashboard, and writes below
+the cell's scratch folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from serving.errors import Unavailable
+from serving.settings import CellSettings
+from serving.telemetry.silence import hush
+
+__all__ = ["head", "logical_cores", "variables"]
+
+MIB: Final = 1 << 20
+MOST_PATH: Final = 40  # letters before a session's sockets have names that the kernel refuses
+
+
+@contextmanager
+def head(settings: CellSettings) -> Iterator[None]:
+    """Ray runs until the block ends. Call it from the main thread, before anything has imported Ray.
+
+    Raises Unavailable when Ray does not start.
+    """
+    scratch = settings.folders.scratch / "ray"
+    with _short(scratch) as folder:
+        os.environ.update(variables(folder, settings))
+        import ray  # reads its environment when it is imported
+
+        try:
+            _start(ray, folder, settings)
+            yield
+        finally:
+            ray.shutdown()
+
+
+def logical_cores(settings: CellSettings) -> int:
+    """What Ray may deal out on this machine: all that the settings ask for, since the operator has said so."""
+    e = settings.engine
+    return int(-(-e.cpus * e.tensor_parallel * e.most_replicas // 1)) + 1 + settings.ray.gateways // 10
+
+
+def variables(folder: Path, settings: CellSettings) -> dict[str, str]:
+    """For Ray and all that it starts. Draws the token and writes it into `folder`."""
+    found: dict[str, str] = {}
+    hush(found)
+    token = folder / "token"
+    token.unlink(missing_ok=True)
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), "ascii")
+    return found | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the one way to have Ray listen on loopback alone, on any system
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, int(settings.engine.cpus))),
+    }
+
+
+def _start(ray: Any, folder: Path, settings: CellSettings) -> None:
+    try:
+        ray.init(
+            address="local",
+            num_cpus=logical_cores(settings),
+            object_store_memory=settings.ray.object_store * MIB,
+            include_dashboard=False,
+            logging_level="warning",
+            _temp_dir=str(folder),
+            _node_ip_address="127.0.0.1",
+        )
+    except Exception:  # noqa: BLE001  Ray raises bare ones when a part of it was slow
+        raise Unavailable(
+            "Ray did not start. It gives its agents 15 s, which a machine that is busy may not have: try again. "
+            f"What kept it stands in {settings.folders.scratch}/ray/session_latest/logs."
+        ) from None
+
+
+@contextmanager
+def _short(folder: Path) -> Iterator[Path]:
+    """A folder by a name that is short enough for sockets below it: its own, or a link to it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if len(str(folder)) <= MOST_PATH:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="eq-") as place:
+        link = Path(place) / "r"
+        link.symlink_to(folder)
+        yield link

@@ -1,0 +1,91 @@
+"""The recorder: the one process of a cell that writes the residency log. It also keeps house, since it is alone.
+
+There is never a second one: the log's folder is locked, and the lock falls with the process. While it is away nothing
+that must be written can happen, so gates refuse and studios hand their jobs back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from policies.errors import Malformed
+from policies.log import wire
+from policies.log.entry import CatalogueActivated, Changed, ListActivated, PolicyActivated
+from serving.cluster.aside import Aside
+from serving.house import House
+from serving.ledger import Ledger
+from serving.parts import build, own_ledger
+from serving.settings_file import load
+
+__all__ = ["Recorder"]
+
+MOST_OBJECT: Final = 8 << 20  # bytes of an object that entries name
+PATIENCE: Final = 20.0  # seconds to end the house
+
+
+class Recorder:
+    """What the other processes call; see `serving.cluster.remote`. Every method of it may be called again."""
+
+    def __init__(self, file: str, node: Callable[[], str] = lambda: "") -> None:
+        """`file` is the settings'; `node` names the machine."""
+        self.settings, self._node = load(Path(file)), node
+        self.ledger: Ledger = own_ledger(self.settings)
+        self._active: dict[str, tuple[str, dict[str, str]]] = {}  # by kind: the document in force, and its receipt
+        self._turn = asyncio.Lock()  # one change at a time
+        try:
+            self.parts = build(self.settings, self.ledger)
+        except BaseException:
+            self.ledger.close()
+            raise
+        self._house = Aside("house", self._keep)
+        self._house.await_ready()
+
+    async def _keep(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        keeping = asyncio.create_task(House(self.parts).keep())
+        ready()
+        await stop.wait()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    def hello(self) -> dict[str, str]:
+        """Who writes, and where."""
+        return {"origin": self.ledger.origin, "node": self._node()}
+
+    async def write(self, data: bytes) -> dict[str, str]:
+        """Returns once the entry is durable under a signed head. Raises Malformed for what is no entry."""
+        entry = wire.hear(data)
+        if not isinstance(entry, PolicyActivated | CatalogueActivated | ListActivated):
+            return wire.receipt(await self.ledger.pen.commit(entry))
+        async with self._turn:
+            return await self._change(entry)
+
+    async def _change(self, entry: Changed) -> dict[str, str]:
+        """Every process takes new rules by itself and says so; the log says it once."""
+        new, told = self._active.get(entry.KIND, ("", {}))
+        if new != entry.new:
+            told = wire.receipt(await self.ledger.pen.commit(entry))
+            self._active[entry.KIND] = entry.new, told
+        return told
+
+    async def archive(self, data: bytes) -> None:
+        """Returns once the object is durable."""
+        if len(data) > MOST_OBJECT:
+            raise Malformed(f"An object of the log has at most {MOST_OBJECT:,} bytes.")
+        await asyncio.to_thread(self.ledger.archive, data)
+
+    def check_health(self) -> None:
+        """Raises when this process must be replaced."""
+        self._house.check()  # a log whose disk fails ends the process by itself
+
+    def close(self) -> None:
+        """Commits what waits and lets go of the lock."""
+        self._house.stop(PATIENCE)
+        self.parts.close()
+
+    def __del__(self) -> None:
+        """What Ray Serve calls when a replica is to end."""
+        if hasattr(self, "_house"):
+            self.close()

@@ -1,0 +1,56 @@
+"""Who runs a cell now: a small file in its state folder, which `equerry cell status`, `drain` and `down` read.
+
+It is a note, not a lock: the residency log's lock keeps a second one out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import Any, Final
+
+from serving.settings import CellSettings
+
+__all__ = ["Claim", "who_runs"]
+
+RUNNING: Final = "running.json"
+
+
+class Claim:
+    """This process runs the cell, until the block ends."""
+
+    def __init__(self, settings: CellSettings, runtime: str) -> None:
+        self.path = settings.folders.state / RUNNING
+        self.told: dict[str, object] = {
+            "pid": os.getpid(),
+            "cell": settings.cell.name,
+            "origin": settings.cell.origin,
+            "runtime": runtime,
+        }
+
+    def tell(self, more: dict[str, object]) -> None:
+        """Note more of how it is."""
+        self.told |= more
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps(self.told), "utf-8")
+        new.replace(self.path)
+
+    def __enter__(self) -> Claim:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.tell({})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self.path.unlink()
+
+
+def who_runs(settings: CellSettings) -> dict[str, Any] | None:
+    """What is noted, or None when no such process lives."""
+    try:
+        told: dict[str, Any] = json.loads((settings.folders.state / RUNNING).read_text("utf-8"))
+        os.kill(told["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return told
