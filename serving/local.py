@@ -77,6 +77,7 @@ class LocalCell:
     async def _be_watched(self, operations: socket.socket) -> None:
         watch, ready = self.parts.watch, self.gateway.ready
         async with asyncio.TaskGroup() as group:
+            group.create_task(watch.scraper.run())
             group.create_task(watch.pulse.run(self.parts.store.backlog, self.engine.stats, ready))
             group.create_task(serve_operations(Operations(ready, watch.families), operations))
 

@@ -127,6 +127,7 @@ def _raised(kind: type) -> bool:
 
 
 _METHODS: Final = _words("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
+_VERSION: Final = Id(re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9a-z]{1,12})?"), "version")
 _AT: Final = r"[a-z0-9_]{1,30}\.py:[0-9]{1,5}"  # where an error came from
 _HEX: Final = "hexadecimal digits"
 _REQUEST: Final = Id(re.compile(r"[0-9a-f]{32}"), f"32 {_HEX}")
@@ -155,11 +156,11 @@ SPANS: Final = frozenset(
 _ROWS: Final[dict[str, Rule]] = {
     # Who and where.
     "service.name": Rule("What this is.", _words("equerry")),
-    "service.version": Rule("Its version.", Id(re.compile(r"[0-9]+(\.[0-9a-z]+){1,3}"), "version")),
+    "service.version": Rule("Its version.", _VERSION),
     "service.instance.id": Rule("The process.", Id(re.compile(r"[0-9a-f]{8}"), f"8 {_HEX}, drawn at its start")),
     "telemetry.sdk.name": Rule("What tells it.", _words("opentelemetry")),
     "telemetry.sdk.language": Rule("The same.", _words("python")),
-    "telemetry.sdk.version": Rule("The same.", Id(re.compile(r"[0-9]+(\.[0-9a-z]+){1,3}"), "version")),
+    "telemetry.sdk.version": Rule("The same.", _VERSION),
     "cell": Rule("The cell.", Id(re.compile(CELL), "name of a cell")),
     "studio": Rule("A studio, by its drawn name.", Id(re.compile(rf"{CELL}-[0-9a-f]{{8}}"), "cell and 8 " + _HEX)),
     "tenant": Rule(

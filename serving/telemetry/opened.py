@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -20,9 +22,11 @@ from serving.secret import read_secret
 from serving.settings import CellSettings, Telemetry
 from serving.telemetry.belt import Belt
 from serving.telemetry.eyes import BLIND, Eyes
+from serving.telemetry.forward import forwarded
 from serving.telemetry.logs import count_logs
 from serving.telemetry.meters import Meters
 from serving.telemetry.pulse import Pulse
+from serving.telemetry.scraper import Scraper
 from serving.telemetry.sieve import Tally
 from serving.telemetry.spans import tracers
 from serving.telemetry.text import families
@@ -40,6 +44,7 @@ class Watch:
 
     eyes: Eyes
     pulse: Pulse
+    scraper: Scraper
     tally: Tally
     families: Callable[[], Iterable[Family]] | None  # for /metrics; None when they are switched off
     close: Callable[[], None]  # tells what is left, for 2 s at most, and lets go
@@ -52,9 +57,11 @@ def open_watch(settings: CellSettings) -> Watch:
     resource = _resource(settings.cell.name)
     meters = Meters(resource, tally, tenants=t.tenants)
     provider, belt = _tracing(t, resource, tally)
-    ticker = _ticking(t, meters, tally)
     tracer = None if provider is None else provider.get_tracer("equerry")
     eyes = Watcher(tracer, meters, share=t.sample) if t.metrics or t.otlp else BLIND
+    sources = {name: address for name, address in (("vllm", t.vllm), ("ray", t.ray)) if address}
+    scraper = Scraper(sources, eyes, tally, seconds=t.seconds, every=t.every)
+    ticker = _ticking(t, lambda: forwarded(meters.read(), scraper.families(), time.time_ns()), tally)
 
     def close() -> None:
         for part in (belt, ticker):
@@ -68,8 +75,9 @@ def open_watch(settings: CellSettings) -> Watch:
     return Watch(
         eyes=eyes,
         pulse=Pulse(eyes, tally, waiting),
+        scraper=scraper,
         tally=tally,
-        families=(lambda: families(meters.read())) if t.metrics else None,
+        families=(lambda: chain(families(meters.read()), scraper.families())) if t.metrics else None,
         close=close,
     )
 
@@ -94,7 +102,7 @@ def _tracing(
     return tracers(resource, exporter, tally, most=t.queue, every=1.0)
 
 
-def _ticking(t: Telemetry, meters: Meters, tally: Tally) -> Ticker | None:
+def _ticking(t: Telemetry, read: Callable[[], MetricsData], tally: Tally) -> Ticker | None:
     if not t.otlp:
         return None
     exporter = OTLPMetricExporter(f"{t.otlp}/v1/metrics", headers=_headers(t), timeout=t.seconds, session=_session())
@@ -102,7 +110,7 @@ def _ticking(t: Telemetry, meters: Meters, tally: Tally) -> Ticker | None:
     def export(metrics: MetricsData) -> bool:
         return exporter.export(metrics) is MetricExportResult.SUCCESS
 
-    return Ticker(meters.read, export, tally, every=t.every)
+    return Ticker(read, export, tally, every=t.every)
 
 
 def _headers(t: Telemetry) -> dict[str, str]:

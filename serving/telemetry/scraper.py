@@ -1,0 +1,66 @@
+"""Asks vLLM and Ray on this machine for their metrics, now and then, and keeps what passes until the next time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import httpx
+from prometheus_client import Metric as Family
+
+from serving.telemetry.eyes import Eyes
+from serving.telemetry.foreign import passed
+from serving.telemetry.sieve import Tally
+
+__all__ = ["Scraper"]
+
+MOST: Final = 4 << 20  # bytes of one answer
+
+
+class Scraper:
+    """`run` until cancelled. A source that does not answer has no metrics until it does."""
+
+    def __init__(self, sources: Mapping[str, str], eyes: Eyes, tally: Tally, *, seconds: float, every: float) -> None:
+        """`sources` are addresses by `vllm` and `ray`; each has `seconds` for an answer, `every` so many seconds."""
+        self._sources, self._eyes, self._tally, self._seconds, self._every = sources, eyes, tally, seconds, every
+        self._kept: dict[str, list[Family]] = {}
+
+    def families(self) -> Iterator[Family]:
+        """As they were last seen."""
+        for families in list(self._kept.values()):
+            yield from families
+
+    async def run(self) -> None:
+        """Looks at all sources in turn."""
+        if not self._sources:
+            return
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self._seconds) as client:
+            while True:
+                for source, address in self._sources.items():
+                    self._kept[source] = await self._look(client, source, address)
+                await asyncio.sleep(self._every)
+
+    async def _look(self, client: httpx.AsyncClient, source: str, address: str) -> list[Family]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                text = await _read(client, address)
+            found = await asyncio.to_thread(passed, text, source, self._tally)
+        except (httpx.HTTPError, TimeoutError, ValueError):
+            self._eyes.count("equerry.telemetry.scrapes", source=source, outcome="unavailable")
+            return []
+        self._eyes.count("equerry.telemetry.scrapes", source=source, outcome="ok")
+        return found
+
+
+async def _read(client: httpx.AsyncClient, address: str) -> str:
+    """The text of an answer. Raises ValueError for one that is too long or not 200."""
+    body = bytearray()
+    async with client.stream("GET", address, headers={"accept": "text/plain"}) as answer:
+        if answer.status_code != httpx.codes.OK:
+            raise ValueError("no metrics there")
+        async for part in answer.aiter_bytes():
+            body += part
+            if len(body) > MOST:
+                raise ValueError("too many metrics")
+    return body.decode()
