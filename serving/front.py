@@ -31,7 +31,7 @@ from serving.media.store import Key, Objects, Stored
 from serving.media.uploads import Uploads
 from serving.order import Order, Piece
 from serving.studio.pictures import MIMES
-from serving.telemetry import BLIND, Eyes
+from serving.telemetry import BLIND, Eyes, stage
 from serving.wish import Role, Wish, fingerprint
 
 __all__ = ["Front", "Limits", "film_of"]
@@ -93,7 +93,7 @@ class Front:
             raise Broken("A wish came past the gate.")
         await self._admit(caller)
         _check(wish)
-        with self.eyes.span("media", pieces=len(wish.given)):
+        with stage(self.eyes, "media", pieces=len(wish.given)):
             taken = await self.ingest.take(caller.tenant, wish.given)
         settled = self._settle(wish, taken)
         order = Order(

@@ -37,13 +37,14 @@ class Words:
     """One of a closed set."""
 
     words: frozenset[str]
+    says: str = ""  # which they are, where they are many
 
     def fits(self, value: object) -> bool:
         """Whether a value may leave."""
         return isinstance(value, str) and value in self.words
 
     def __str__(self) -> str:
-        return ", ".join(f"`{word}`" for word in sorted(self.words))
+        return self.says or ", ".join(f"`{word}`" for word in sorted(self.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ _VERSION: Final = Id(re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9a-z]{1,12})?"), "
 _AT: Final = r"[a-z0-9_]{1,30}\.py:[0-9]{1,5}"  # where an error came from
 _HEX: Final = "hexadecimal digits"
 _REQUEST: Final = Id(re.compile(r"[0-9a-f]{32}"), f"32 {_HEX}")
-_KINDS: Final = Words(frozenset(_kinds_of_errors()))
+_KINDS: Final = Words(frozenset(_kinds_of_errors()), "a class of Python's or of this project's errors, or `other`")
 #: Kinds of entries of the residency log.
 ENTRIES: Final = frozenset(
     kind.KIND for kind in vars(policies.log.entry).values() if isinstance(kind, type) and hasattr(kind, "KIND")
@@ -143,15 +144,19 @@ CALLS: Final = {
     for part, kinds in _PARTS.items()
 }
 
-_STAGES: Final = ("prepare", "decode", "render", "finish", "marks", "pictures", "deliver")
+_STAGES: Final = ("media", "prepare", "decode", "render", "finish", "marks", "pictures", "deliver")
 
 #: Names that a span may have.
 SPANS: Final = frozenset(
     {
-        "request", "gate", "dialect", "studio", "engine", "media", "log", "webhook", "desk",
+        "request", "gate", "dialect", "studio", "engine", "log",
         *_STAGES, *(f"{part}.{call}" for part, calls in CALLS.items() for call in calls),
     }
 )  # fmt: skip
+
+_CALLS: Final = Words(CALLS["store"] | CALLS["objects"], "a method of the job store or the object store")
+_ENTRIES: Final = Words(ENTRIES, "a kind of `policies.log.entry`, such as `route.decision`")
+_NAMES: Final = Words(frozenset(NAMES), "a name of `serving.dialects.names`")
 
 _ROWS: Final[dict[str, Rule]] = {
     # Who and where.
@@ -185,7 +190,7 @@ _ROWS: Final[dict[str, Rule]] = {
     "pieces": Rule("Images and films that came with a request.", Count(1_000)),
     "gen_ai.operation.name": Rule("OpenTelemetry's.", _words("generate_content")),
     "gen_ai.provider.name": Rule("OpenTelemetry's.", _words("equerry")),
-    "gen_ai.request.model": Rule("The model by the name that the caller used.", Words(frozenset(NAMES))),
+    "gen_ai.request.model": Rule("The model by the name that the caller used.", _NAMES),
     "gen_ai.response.model": Rule("The model that runs.", _words("pony", "horse", "own")),
     "gen_ai.output.type": Rule("OpenTelemetry's; this cell makes films.", _words("video")),
     "gen_ai.usage.output_tokens": Rule("Slots drawn for a film.", Count()),
@@ -204,9 +209,9 @@ _ROWS: Final[dict[str, Rule]] = {
     "outcome": Rule("How a call ended.", _words("ok", "refused", "unavailable", "failed")),
     "cause": Rule("Why something was dropped or given back.", _words("unlisted", "full", "failed", "drain", "lease")),
     "again": Rule("Whether another studio had the job before.", _words("yes", "no")),
-    "call": Rule("A call of a part.", Words(CALLS["store"] | CALLS["objects"])),
-    "stage": Rule("A stage of a studio's work.", _words(*_STAGES)),
-    "entry": Rule("Kind of an entry of the residency log.", Words(ENTRIES)),
+    "call": Rule("A call of a part.", _CALLS),
+    "stage": Rule("A stage of the work on a film.", _words(*_STAGES)),
+    "entry": Rule("Kind of an entry of the residency log.", _ENTRIES),
     "signal": Rule("What was told on.", _words("spans", "metrics", "logs")),
     "source": Rule("Whose metrics.", _words("vllm", "ray")),
     "fence": Rule("Grows with each claim of a job.", Count()),

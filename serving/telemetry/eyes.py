@@ -95,11 +95,11 @@ def outcome_of(error: BaseException | None) -> str:
 
 
 @contextmanager
-def stage(eyes: Eyes, name: str) -> Iterator[Span]:
-    """One stage of a studio's work: a span and a duration."""
+def stage(eyes: Eyes, name: str, **attributes: Told) -> Iterator[Span]:
+    """One stage of the work on a film: a span and a duration."""
     began, error = perf_counter(), None
     try:
-        with eyes.span(name) as span:
+        with eyes.span(name, **attributes) as span:
             yield span
     except BaseException as raised:
         error = raised

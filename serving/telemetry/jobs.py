@@ -1,4 +1,4 @@
-"""What the store's answers tell of jobs: how many, how long, and how they end. The store's own clock is the measure."""
+"""What the store's answers tell of jobs: how many, how long, how they end, and whether somebody was told. The store's own clock is the measure."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def heard_of_jobs(eyes: Eyes) -> Heard:
                 _moved(eyes, call, job)
         elif call == "hand_back":
             eyes.count("equerry.jobs.handed_back", cause="drain")
+        elif call == "delivered":
+            eyes.count("equerry.webhooks.delivered")
+        elif call == "due_parcels" and isinstance(result, list | tuple) and result:
+            eyes.count("equerry.webhooks.tried", len(result))
 
     return heard
 

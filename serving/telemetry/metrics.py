@@ -97,9 +97,9 @@ _TABLE: Final = (
     _time("equerry.store.duration", QUICK, "Time of one call of the job store.", "call", "outcome"),
     _time("equerry.objects.duration", QUICK, "Time of one call of the object store.", "call", "outcome"),
     _count("equerry.objects.moved", Unit.BYTES, "Bytes of objects put and got whole.", "call"),
-    _time("equerry.media.duration", QUICK, "Time to fetch, look at and keep the media of a request.", "outcome"),
-    _time("equerry.stage.duration", SLOW, "Time of one stage of a studio's work on a film.", "stage", "outcome"),
-    _count("equerry.webhooks", Unit.CALLS, "Tries to tell a client of an end.", "outcome"),
+    _time("equerry.stage.duration", SLOW, "Time of one stage of the work on a film.", "stage", "outcome"),
+    _count("equerry.webhooks.tried", Unit.CALLS, "Tries to tell a client of an end."),
+    _count("equerry.webhooks.delivered", Unit.CALLS, "Notes of an end that their address has taken."),
     # The engine; names under gen_ai are OpenTelemetry's for generative models.
     _time("gen_ai.server.request.duration", SLOW, "Time of the engine on one film.", "gen_ai.operation.name",
           "gen_ai.provider.name", "gen_ai.response.model", "error.type"),
