@@ -75,14 +75,16 @@ class Front:
         draw_seed: Callable[[], int],
         limits: Limits | None = None,
         eyes: Eyes = BLIND,
+        vet: Callable[[str], object] | None = None,
     ) -> None:
         """`origin` makes a path an address of this cell; `chunk_ms` is how long a chunk takes an engine just now;
-        `studios` is how many jobs are worked on at once; `eyes` watch."""
+        `studios` is how many jobs are worked on at once; `eyes` watch;
+        `vet` raises for an address that must not be told of an end, and is None where nobody is told."""
         self.store, self.objects, self.ingest, self.uploads, self.links = store, objects, ingest, uploads, links
         self.origin, self.jurisdiction, self.model_digest = origin, jurisdiction, model_digest
         self.policy_digest, self.chunk_ms, self.chunks_per_second = policy_digest, chunk_ms, chunks_per_second
         self.studios, self.draw_seed, self.limits = studios, draw_seed, limits or Limits()
-        self.eyes = eyes
+        self.eyes, self.vet = eyes, vet
         self._counter: Ferry[Draft, Receipt] = Ferry(store.submit_all, name="submit")
         self._looks: Ferry[Callable[[], Any], Any] = Ferry(one_by_one, name="look", boats=LOOKS)
         self._fresh: dict[str, None] = {}  # ids, oldest first
@@ -91,6 +93,7 @@ class Front:
         """See Desk."""
         if caller.demands is None or not caller.decision:
             raise Broken("A wish came past the gate.")
+        self._check_told(wish)
         await self._admit(caller)
         _check(wish)
         with stage(self.eyes, "media", pieces=len(wish.given)):
@@ -107,11 +110,17 @@ class Front:
         receipt = await self._counter.cross(self._draft(caller, wish, settled, order))
         if receipt.fresh:
             self._note(receipt.job.id)
-        if receipt.fresh:
             self.eyes.count("equerry.jobs.submitted", tenant=caller.tenant, mode=settled.mode.value)
         else:
             self.eyes.count("equerry.jobs.repeated", tenant=caller.tenant)
         return await self._standing(receipt.job)
+
+    def _check_told(self, wish: Wish) -> None:
+        if wish.webhook is None:
+            return
+        if self.vet is None:
+            raise BadField("webhook", "This cell tells nobody of an end. Leave webhook out, and ask for the job.")
+        self.vet(wish.webhook)
 
     def _draft(self, caller: Caller, wish: Wish, settled: Wish, order: Order) -> Draft:
         chunks = self.chunks_per_second * (settled.seconds or 1)

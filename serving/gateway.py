@@ -27,6 +27,7 @@ from serving.outer import Outer, free
 from serving.parts import Parts, now_ms
 from serving.settings import MIB
 from serving.telemetry.door import Door, Watched, current_request
+from serving.telling import vet
 
 __all__ = ["FIRST_CHUNK_MS", "Facts", "Gateway", "facts"]
 
@@ -91,6 +92,7 @@ class Gateway:
                 link_s=round(s.media.link_hours * 3600),
             ),
             eyes=p.watch.eyes,
+            vet=vet(s),
         )
 
     def _ingest(self, uploads: Uploads) -> Ingest:

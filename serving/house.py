@@ -1,13 +1,15 @@
-"""What a cell does from time to time, whoever asks: new rules, lost leases, films whose time has come."""
+"""What a cell does from time to time, whoever asks: new rules, lost leases, notes to clients, films past their time."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import suppress
 
 from policies.errors import PolicyError
 from serving.errors import CellError
 from serving.parts import Parts
+from serving.telling import courier
 
 __all__ = ["House"]
 
@@ -20,9 +22,16 @@ class House:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.courier = courier(parts.settings, parts.store, secrets.token_bytes)
 
     async def keep(self) -> None:
         """All duties; one process of a cell has them."""
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._turns())
+            if self.courier is not None:
+                duties.create_task(self.courier.run(asyncio.Event()))
+
+    async def _turns(self) -> None:
         turn = 0
         while True:
             await self.refresh()

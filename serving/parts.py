@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from model.engine import Engine
     from serving.studio.studio import Studio
 
-__all__ = ["Parts", "build", "engine", "now_ms", "own_ledger", "studio"]
+__all__ = ["Parts", "build", "database", "engine", "now_ms", "own_ledger", "studio"]
 
 HOUR: Final = 3_600_000  # milliseconds
 NO_EGRESS: Final = sha256(b"equerry/egress/none-declared").hexdigest()  # the cell knows of no egress policy around it
@@ -100,7 +100,7 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
         _folder(settings.folders.scratch)
         watch = open_watch(settings)
         stack.callback(watch.close)
-        store = open_store(_database(settings), _rules(settings))
+        store = open_store(database(settings), _rules(settings))
         stack.callback(store.close)
         books = open_books(settings.policies.tenants.parent, secrets.token_bytes)
         stack.callback(books.store.close)
@@ -209,7 +209,7 @@ def _folder(path: Path) -> None:
         raise Refused(f"{path} cannot be made ({error.strerror}). Name another folder, or make it yourself.") from None
 
 
-def _database(settings: CellSettings) -> str:
+def database(settings: CellSettings) -> str:
     if settings.database.url == "sqlite":
         return f"sqlite:///{(settings.folders.state / 'jobs.sqlite').absolute()}"
     if settings.database.password is None:
@@ -222,7 +222,12 @@ def _database(settings: CellSettings) -> str:
 
 def _rules(settings: CellSettings) -> Rules:
     j = settings.jobs
-    return Rules(lease_ms=round(j.lease * 1000), most_attempts=j.attempts, keep_key_ms=round(j.keep_keys * HOUR))
+    return Rules(
+        lease_ms=round(j.lease * 1000),
+        most_attempts=j.attempts,
+        keep_key_ms=round(j.keep_keys * HOUR),
+        webhook_tries=settings.webhooks.tries,
+    )
 
 
 def _options(settings: CellSettings) -> dict[str, str]:

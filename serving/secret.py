@@ -36,10 +36,20 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def draw_secret(path: Path, draw: Callable[[int], bytes], size: int = 32) -> bytes:
+def _in_hexadecimal(secret: bytes) -> bytes:
+    return secret.hex().encode()
+
+
+def draw_secret(
+    path: Path,
+    draw: Callable[[int], bytes],
+    size: int = 32,
+    *,
+    spell: Callable[[bytes], bytes] = _in_hexadecimal,
+) -> bytes:
     """The secret of a file; drawn and written, for its owner alone, when there is no file yet.
 
-    What is drawn is written in hexadecimal. Raises Refused as `read_secret` does, Unavailable when nothing can be
+    What is drawn is written as `spell` says. Raises Refused as `read_secret` does, Unavailable when nothing can be
     written.
     """
     try:
@@ -49,7 +59,7 @@ def draw_secret(path: Path, draw: Callable[[int], bytes], size: int = 32) -> byt
     except OSError as error:
         raise Unavailable(f"{path} cannot be made ({error.strerror}). Make its folder, or free some space.") from None
     with os.fdopen(place, "wb") as file:
-        file.write(draw(size).hex().encode())
+        file.write(spell(draw(size)))
         file.flush()
         os.fsync(file.fileno())
     return read_secret(path)

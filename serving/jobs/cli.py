@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -23,12 +24,18 @@ app = typer.Typer(
     help="See a cell's jobs, and end one. Orders and prompts are never shown.",
 )
 
+Cell = Annotated[
+    Path, typer.Option("--cell", help="The cell's folder, or its settings file.", metavar="DIR", show_default=True)
+]
+HERE: Final = Path("cell")
 Address = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--store",
         envvar="EQUERRY_JOB_STORE",
-        help="The cell's job store: sqlite:///FILE or postgresql://USER@HOST/NAME (a password belongs in ~/.pgpass).",
+        help="A job store instead of a cell: sqlite:///FILE or postgresql://USER@HOST/NAME (a password belongs in "
+        "~/.pgpass).",
+        show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -37,16 +44,17 @@ _HIDDEN = ("order", "webhook", "fingerprint")  # what a client asked for, and wh
 
 @app.command("list")
 def list_(
-    store: Address,
+    cell: Cell = HERE,
+    store: Address = None,
     state: Annotated[list[State] | None, typer.Option(help="Only jobs in this state; may be given again.")] = None,
     limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=10_000)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List jobs of all tenants, newest first, with what is waiting in all.
 
-    For example: equerry job list --store sqlite:///cell/jobs.db --state running
+    For example: equerry job list --cell eu --state running
     """
-    with _opened(store) as opened:
+    with _opened(cell, store) as opened:
         jobs, backlog = opened.board(state or (), limit), opened.backlog()
     if as_json:
         typer.echo(json.dumps({"backlog": asdict(backlog), "jobs": [_shown(job) for job in jobs]}, indent=2))
@@ -60,9 +68,14 @@ def list_(
 
 
 @app.command()
-def show(store: Address, job: Annotated[str, typer.Argument(help="The job's id.")], as_json: AsJson = False) -> None:
+def show(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    cell: Cell = HERE,
+    store: Address = None,
+    as_json: AsJson = False,
+) -> None:
     """Show one job and every move that it has made."""
-    with _opened(store) as opened:
+    with _opened(cell, store) as opened:
         found = opened.look(read_id(job))
         moves = opened.moves(found.id)
     if as_json:
@@ -76,9 +89,13 @@ def show(store: Address, job: Annotated[str, typer.Argument(help="The job's id."
 
 
 @app.command()
-def cancel(store: Address, job: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
+def cancel(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    cell: Cell = HERE,
+    store: Address = None,
+) -> None:
     """End a queued job now; ask the studio of a running one to stop, which takes one step of the engine."""
-    with _opened(store) as opened:
+    with _opened(cell, store) as opened:
         found = opened.look(read_id(job))
         ended = opened.cancel(found.tenant, found.id)
     typer.echo(f"{ended.id} is {ended.state}" + ("" if ended.terminal else "; its studio was asked to stop"))
@@ -93,12 +110,24 @@ def read_id(text: str) -> JobId:
 
 
 @contextmanager
-def _opened(address: str) -> Iterator[SqlStore]:
-    store = open_store(address, migrated=False)
+def _opened(cell: Path, address: str | None) -> Iterator[SqlStore]:
+    store = open_store(address or _address(cell), migrated=False)
     try:
         yield store
     finally:
         store.close()
+
+
+def _address(cell: Path) -> str:
+    """Of a cell's own store, by its settings. Raises Refused when it has none yet."""
+    from serving.parts import database
+    from serving.settings_file import load
+
+    address = database(load(cell / "cell.toml" if cell.is_dir() else cell))
+    file = Path(address.removeprefix("sqlite:///"))
+    if address.startswith("sqlite:///") and not file.exists():
+        raise Refused(f"The cell {cell} has no jobs yet: there is no {file}. Start it once, or name another cell.")
+    return address
 
 
 def _shown(job: Job) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 
 import pytest
 from typer.testing import CliRunner
 
 from serving.errors import Refused, UnknownJob
+from serving.home import Site, make_home, own_key, today
 from serving.jobs.cli import app, read_id
 from serving.jobs.job import Draft, State, TenantId, new_id
 from serving.jobs.sql.store import open_store
@@ -44,6 +46,22 @@ def test_no_command_shows_what_was_asked_for(cell, command, form):
     assert "running" in said
     assert "secret" not in said
     assert "me.test" not in said
+
+
+def test_a_cells_folder_is_enough(tmp_path, monkeypatch):
+    monkeypatch.delenv("EQUERRY_JOB_STORE", raising=False)
+    site = Site(cell="eu-par", country="FR", city="Paris")
+    make_home(tmp_path, site, [], port=8000, model="pony", signing=own_key(tmp_path), day=today())
+    with pytest.raises(Refused, match=r"has no jobs yet.*jobs\.sqlite"):
+        run("list", "--cell", str(tmp_path))
+    (tmp_path / "state").mkdir()
+    with closing(open_store(f"sqlite:///{tmp_path / 'state' / 'jobs.sqlite'}")) as store:
+        made = store.submit(Draft(id=new_id(bytes(16)), tenant=TENANT, order="{}", fingerprint="f", estimated_ms=1)).job
+
+    for named in (tmp_path, tmp_path / "cell.toml"):
+        assert [job["id"] for job in json.loads(run("list", "--cell", str(named), "--json"))["jobs"]] == [made.id]
+    assert json.loads(run("show", made.id, "--cell", str(tmp_path), "--json"))["state"] == "queued"
+    assert "is cancelled" in run("cancel", f"video_{made.id}", "--cell", str(tmp_path))
 
 
 def test_a_list_says_what_waits(cell):
