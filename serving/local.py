@@ -73,6 +73,7 @@ class LocalCell:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.engine.close()
+        await self.gateway.prober.aclose()
 
     async def _be_watched(self, operations: socket.socket) -> None:
         watch, ready = self.parts.watch, self.gateway.ready

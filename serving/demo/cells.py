@@ -65,16 +65,16 @@ class DemoCell:
                 _command("cell", "up", self.folder), stdout=out, stderr=out, env=environment
             )
 
-    def wait(self) -> None:
+    def wait(self, seconds: float = START_S) -> None:
         """Until it is ready. Raises Unavailable with what it said when it ends or takes too long."""
-        end = time.monotonic() + START_S
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process is None or self.process.poll() is not None:
                 raise Unavailable(f"The cell {self.name} ended while it started. It said: {self.tail()}")
             if self._ready():
                 return
             time.sleep(0.2)
-        raise Unavailable(f"The cell {self.name} is not ready after {START_S:.0f} s. It said: {self.tail()}")
+        raise Unavailable(f"The cell {self.name} is not ready after {seconds:.0f} s. It said: {self.tail()}")
 
     def stop(self) -> None:
         """As `equerry cell down` does it; one that does not go within a minute is killed."""

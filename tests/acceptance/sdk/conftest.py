@@ -1,8 +1,9 @@
 """A cell to talk to, and the clients' own virtual environments.
 
-`EQUERRY_TEST_CELL` names a JSON file `{"url": …, "keys": {name: key}}` of a running cell whose tenants are settled as
-`stand_in.HOUSES` says; without it a stand-in runs in this process. `EQUERRY_SDKS` is the folder that keeps the
-environments, one for each version, made on demand with pip.
+Everything runs twice: against a stand-in in this process, whose tenants are settled as `stand_in.HOUSES` says, and
+against a real cell, which has the tenants `acme` and `other` alone; what needs another one is left out there.
+`EQUERRY_TEST_CELL` names a JSON file `{"url": …, "keys": {name: key}}` of a running cell, which then takes the place of
+both. `EQUERRY_SDKS` is the folder that keeps the environments, one for each version, made on demand with pip.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.acceptance.sdk.real import real_cell
 from tests.acceptance.sdk.stand_in import KEYS, running
 
 SDKS = Path(os.environ.get("EQUERRY_SDKS", "~/.cache/equerry/sdks")).expanduser()
@@ -26,15 +28,21 @@ HERE = Path(__file__).parent
 MINUTES = 60  # seconds
 
 
-@pytest.fixture(scope="session")
-def cell():
+NAMED = os.environ.get("EQUERRY_TEST_CELL")
+CELLS = ["named"] if NAMED else ["stand-in", pytest.param("real", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="session", params=CELLS)
+def cell(request, tmp_path_factory):
     """Address and keys of the cell under test: `{"url": …, "keys": {tenant: key}}`."""
-    named = os.environ.get("EQUERRY_TEST_CELL")
-    if named:
-        yield json.loads(Path(named).read_text())
-        return
-    with running() as url:
-        yield {"url": url, "keys": {tenant: key for key, tenant in KEYS.items()}}
+    if NAMED:
+        yield json.loads(Path(NAMED).read_text())
+    elif request.param == "real":
+        with real_cell(tmp_path_factory.mktemp("cell") / "eu") as told:
+            yield told
+    else:
+        with running() as url:
+            yield {"url": url, "keys": {tenant: key for key, tenant in KEYS.items()}}
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +90,7 @@ def drive(cell, png, python_of):
             [str(python_of(package, version)), "-I", str(script)],
             input=json.dumps(told).encode(),
             capture_output=True,
-            timeout=10 * MINUTES,
+            timeout=30 * MINUTES,  # of a real cell on a busy machine
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")[-3_000:]

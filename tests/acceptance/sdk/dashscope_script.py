@@ -40,10 +40,22 @@ def plain(answer):
     return json.loads(str(answer))
 
 
+class Absent(Exception):
+    """The cell under test has no such tenant."""
+
+
+def key_of(name):
+    if name not in TOLD["keys"]:
+        raise Absent(name)
+    return TOLD["keys"][name]
+
+
 async def step(seen, name, work):
-    """One step; an exception is what was seen."""
+    """One step; an exception is what was seen, and so is a tenant that this cell does not have."""
     try:
         seen[name] = await work()
+    except Absent as tenant:
+        seen[name] = {"absent": str(tenant)}
     except Exception as error:  # noqa: BLE001 - whatever the client raises is what was seen
         seen[name] = {
             "raised": type(error).__name__,
@@ -85,7 +97,7 @@ async def older(kind):
         return await called(model=I2V, prompt="go", img_url=PICTURE.as_uri(), resolution="480P", duration=3)
 
     async def held():
-        mine = TOLD["keys"]["held"]
+        mine = key_of("held")
         task = await do(kind.async_call, api_key=mine, model=T2V, prompt="a ball", **small)
         found = {"task": plain(task), "pending": plain(await do(kind.fetch, task, api_key=mine))}
         found["cancel"] = plain(await do(kind.cancel, task, api_key=mine))
@@ -112,20 +124,31 @@ async def older(kind):
 
     await step(seen, "foreign", foreign)
     await step(seen, "foreign_cancel", foreign_cancel)
+
+    async def refused(tenant="acme", **fields):
+        key = tenant if tenant == NONSENSE else key_of(tenant)
+        return await asked(**{"key": key, "model": T2V, "prompt": "a ball", **small, **fields})
+
+    async def failed():
+        return await called(key=key_of("unlucky"), model=T2V, prompt="a ball", **small)
+
     for name, fields in REFUSED.items():
-        await step(seen, name, lambda fields=fields: asked(**{"model": T2V, "prompt": "a ball", **small, **fields}))
-    await step(seen, "failed", lambda: called(key=TOLD["keys"]["unlucky"], model=T2V, prompt="a ball", **small))
+        await step(seen, name, lambda fields=fields: refused(**fields))
+    await step(seen, "failed", failed)
     return seen
 
 
+NONSENSE = "nonsense"  # as a key
+
+
 REFUSED: dict[str, dict[str, Any]] = {
-    "no_key": {"key": "nonsense"},
+    "no_key": {"tenant": NONSENSE},
     "bad_model": {"model": "nobody-1"},
     "bad_duration": {"duration": 99},
     "no_media": {"model": I2V},
-    "blocked": {"key": TOLD["keys"]["strict"], "prompt": "a forbidden ball"},
-    "not_allowed": {"key": TOLD["keys"]["narrow"]},
-    "quota": {"key": TOLD["keys"]["broke"]},
+    "blocked": {"tenant": "strict", "prompt": "a forbidden ball"},
+    "not_allowed": {"tenant": "narrow"},
+    "quota": {"tenant": "broke"},
 }
 
 
@@ -134,7 +157,8 @@ async def newer(kind):
     seen: dict[str, Any] = {}
 
     def client(name="acme", **more):
-        return kind(base_url=TOLD["url"] + "/api/v1", api_key=TOLD["keys"].get(name, name), max_retries=0, **more)
+        key = name if name == NONSENSE else key_of(name)
+        return kind(base_url=TOLD["url"] + "/api/v1", api_key=key, max_retries=0, **more)
 
     mine = client()
     small = {"size": "64*64", "duration": 3}
@@ -163,10 +187,13 @@ async def newer(kind):
     await step(seen, "local", local)
     await step(seen, "listed", listed)
     await step(seen, "held", held)
+
+    async def refused(tenant="acme", **fields):
+        asked = {"model": T2V, "prompt": "a ball", **small, **fields}
+        return await do(client(tenant).videos.jobs.create, **asked)
+
     for name, fields in REFUSED.items():
-        who = {value: key for key, value in TOLD["keys"].items()}.get(fields.get("key"), fields.get("key", "acme"))
-        asked = {"model": T2V, "prompt": "a ball", **small, **{k: v for k, v in fields.items() if k != "key"}}
-        await step(seen, name, lambda who=who, asked=asked: do(client(who).videos.jobs.create, **asked))
+        await step(seen, name, lambda fields=fields: refused(**fields))
     return seen
 
 

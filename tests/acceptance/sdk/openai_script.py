@@ -20,6 +20,10 @@ openai: Any = import_module("openai")  # of the environment that runs this, not 
 SIZE = "64x64"
 
 
+class Absent(Exception):
+    """The cell under test has no such tenant."""
+
+
 class Round:
     """One client, sync or async, and what it was told."""
 
@@ -33,9 +37,11 @@ class Round:
         return await found if inspect.isawaitable(found) else found
 
     async def step(self, name, work):
-        """One step; an exception is what was seen."""
+        """One step; an exception is what was seen, and so is a tenant that this cell does not have."""
         try:
             self.seen[name] = await work()
+        except Absent as tenant:
+            self.seen[name] = {"absent": str(tenant)}
         except openai.APIStatusError as error:
             self.seen[name] = {
                 "raised": type(error).__name__,
@@ -49,6 +55,8 @@ class Round:
             self.seen[name] = {"raised": type(error).__name__, "text": traceback.format_exc()[-1500:]}
 
     def with_key(self, name):
+        if name not in self.told["keys"]:
+            raise Absent(name)
         return self.client.with_options(api_key=self.told["keys"][name], max_retries=0)
 
 
@@ -208,7 +216,11 @@ async def unwrap(run):
 def refused(run, key="acme", **fields):
     """A creation that is refused."""
     asked = {"prompt": "a ball", "size": SIZE, **fields}
-    return lambda: run.do(run.with_key(key).videos.create, **asked)
+
+    async def work():
+        return await run.do(run.with_key(key).videos.create, **asked)
+
+    return work
 
 
 async def whole(run):
@@ -230,8 +242,9 @@ async def whole(run):
         await run.step("extend", lambda: extend(run))
     await run.step("models", lambda: models(run))
     await refusals(run)
-    await run.step("foreign", lambda: run.do(run.with_key("other").videos.retrieve, run.film))
-    await run.step("foreign_delete", lambda: run.do(run.with_key("other").videos.delete, run.film))
+    other = run.with_key("other")
+    await run.step("foreign", lambda: run.do(other.videos.retrieve, run.film))
+    await run.step("foreign_delete", lambda: run.do(other.videos.delete, run.film))
     await run.step("delete", lambda: delete(run))
     await run.step("deleted", lambda: run.do(run.client.videos.retrieve, run.film))
 
@@ -250,18 +263,18 @@ async def refusals(run):
     await run.step("blocked", refused(run, key="strict", prompt="a forbidden ball"))
     await run.step("unknown", lambda: run.do(run.client.videos.retrieve, "video_" + "0" * 32))
     await run.step("bad_variant", lambda: run.do(run.client.videos.download_content, run.film, variant="nothing"))
-    held = run.with_key("held")
-    await run.step("held", lambda: not_ready(run, held))
-    unlucky = run.with_key("unlucky")
-    await run.step("failed", lambda: failed(run, unlucky))
+    await run.step("held", lambda: not_ready(run))
+    await run.step("failed", lambda: failed(run))
 
 
-async def not_ready(run, client):
+async def not_ready(run):
+    client = run.with_key("held")
     video = await run.do(client.videos.create, prompt="a ball", size=SIZE)
     return await run.do(client.videos.download_content, video.id)
 
 
-async def failed(run, client):
+async def failed(run):
+    client = run.with_key("unlucky")
     return plain(await run.do(client.videos.create_and_poll, prompt="a ball", size=SIZE, poll_interval_ms=100))
 
 

@@ -13,6 +13,13 @@ VERSIONS = ("1.24.6", "1.27.8", "newest")
 pytestmark = pytest.mark.slow
 
 
+def there(step):
+    """A step's outcome; skips what needs a tenant that the cell under test does not have."""
+    if "absent" in step:
+        pytest.skip(f"this cell has no tenant that is {step['absent']}")
+    return step
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
 def every(request, drive):
     """What each client of one version saw."""
@@ -57,7 +64,7 @@ def test_a_local_picture_is_uploaded_into_the_cell(seen):
 
 
 def test_a_waiting_task_is_cancelled_once(seen):
-    held = seen["held"]
+    held = there(seen["held"])
 
     assert held.get("pending"), held
     assert held["pending"]["output"]["task_status"] == "PENDING"
@@ -91,12 +98,12 @@ def test_anothers_task_is_unknown(seen):
     ],
 )
 def test_each_refusal_has_its_code(seen, step, status, code):
-    assert (seen[step].get("status_code"), seen[step].get("code")) == (status, code), seen[step]
+    assert (there(seen[step]).get("status_code"), seen[step].get("code")) == (status, code), seen[step]
     assert seen[step]["message"]
 
 
 def test_a_film_that_cannot_be_made_says_why_with_status_200(seen):
-    output = seen["failed"]["output"]
+    output = there(seen["failed"])["output"]
 
     assert (seen["failed"]["status_code"], output["task_status"]) == (200, "FAILED"), seen["failed"]
     assert output["code"] == "DataInspectionFailed"
@@ -106,7 +113,8 @@ def test_the_newest_client_makes_uploads_lists_and_cancels(newer):
     assert "raised" not in newer["generate"], newer["generate"]
     assert "raised" not in newer["local"], newer["local"]
     assert "raised" not in newer["listed"], newer["listed"]
-    assert "CANCELED" in str(newer["held"]).upper(), newer["held"]
+    if "absent" not in newer["held"]:
+        assert "CANCELED" in str(newer["held"]).upper(), newer["held"]
 
 
 @pytest.mark.parametrize(
@@ -121,4 +129,4 @@ def test_the_newest_client_makes_uploads_lists_and_cancels(newer):
     ],
 )
 def test_the_newest_client_raises_what_it_has_for_each_refusal(newer, step, kind):
-    assert newer[step].get("raised") == kind, newer[step]
+    assert there(newer[step]).get("raised") == kind, newer[step]

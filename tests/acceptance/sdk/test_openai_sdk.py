@@ -48,6 +48,13 @@ def seen(request, both):
     return both[request.param]
 
 
+def there(step):
+    """A step's outcome; skips what needs a tenant that the cell under test does not have."""
+    if "absent" in step:
+        pytest.skip(f"this cell has no tenant that is {step['absent']}")
+    return step
+
+
 def raised(step, kind, status, code):
     assert (step.get("raised"), step.get("status"), step.get("code")) == (kind, status, code), step
     assert step["request_id"]
@@ -142,7 +149,7 @@ def test_models_are_listed(seen):
     ],
 )
 def test_each_refusal_is_the_exception_that_the_client_has_for_it(seen, step, kind, status, code):
-    raised(seen[step], kind, status, code)
+    raised(there(seen[step]), kind, status, code)
 
 
 def test_errors_name_the_field(seen):
@@ -150,7 +157,7 @@ def test_errors_name_the_field(seen):
 
 
 def test_a_film_that_cannot_be_made_says_why(seen):
-    assert seen["failed"]["status"] == "failed", seen["failed"]
+    assert there(seen["failed"])["status"] == "failed", seen["failed"]
     assert seen["failed"]["error"]["code"] == "moderation_blocked"
 
 
