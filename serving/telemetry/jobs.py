@@ -1,4 +1,7 @@
-"""What the store's answers tell of jobs: how many, how long, how they end, and whether somebody was told. The store's own clock is the measure."""
+"""What the store's answers tell of jobs: how many, how long, how they end, and who was told.
+
+The store's own clock is the measure.
+"""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_a_strange_label_makes_no_series_and_a_strange_metric_none(meters):
     meters.add("equerry.jobs.submitted", 1, {"tenant": CANARY, "mode": CANARY, CANARY: CANARY})
     meters.add(f"equerry.{CANARY}", 1, {})
     meters.provider.get_meter("careless").create_counter(CANARY).add(1, {"tenant": CANARY})
-    meters.provider.get_meter("careless").create_counter("equerry.webhooks").add(1, {"outcome": CANARY})
+    meters.provider.get_meter("careless").create_counter("equerry.jobs.claimed").add(1, {"again": CANARY})
 
     told = meters.read()
 

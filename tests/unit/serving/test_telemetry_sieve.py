@@ -95,5 +95,5 @@ def test_names_of_metrics_keep_to_prometheus_rules():
 
 def test_the_closed_sets_are_those_of_the_code():
     assert ATTRIBUTES["mode"].values == Words(frozenset(Mode))
-    assert ATTRIBUTES["gen_ai.request.model"].values == Words(frozenset(NAMES))
+    assert {name for name in NAMES if not ATTRIBUTES["gen_ai.request.model"].values.fits(name)} == set()
     assert {"store.submit", "store.checkpoint", "objects.put", "engine", "marks"} <= SPANS
