@@ -45,6 +45,7 @@ ERROR = 0.15  # of a film's true time against the middle, as a standard deviatio
 MIX = {"gold": 0.2, "silver": 0.5, "bronze": 0.3}  # of all requests
 LENGTHS = (4, 5, 6, 8, 10)  # seconds of film
 SIZES = (Size(832, 480), Size(1280, 720))
+CALM, AFTER, USUAL = 5.0, 30.0, 0.6  # minutes before and after, and the load then
 RATE_OF_SIZE = {480: 1.0, 720: 2.2}
 
 
@@ -109,11 +110,16 @@ class Row:
 
 
 def arrivals(rng: random.Random, minutes: float, load: float) -> Iterator[Request]:
-    """Clients that come at random, `load` times as fast as the cell can work."""
+    """Clients that come at random: a calm, then `load` times as fast as the cell can work, then a calm again."""
+    for begin, end, speed in ((-CALM, 0.0, USUAL), (0.0, minutes, load), (minutes, minutes + AFTER, USUAL)):
+        yield from _stretch(rng, begin * 60_000, end * 60_000, speed)
+
+
+def _stretch(rng: random.Random, begin: float, end: float, load: float) -> Iterator[Request]:
     films = [(seconds, size) for seconds in LENGTHS for size in SIZES]
     mean = sum(seconds * SECOND_MS * RATE_OF_SIZE[size.height] for seconds, size in films) / len(films)
-    at = 0.0
-    while (at := at + rng.expovariate(HANDS * load / mean)) < minutes * 60_000:
+    at = begin
+    while (at := at + rng.expovariate(HANDS * load / mean)) < end:
         seconds, size = rng.choice(films)
         true = seconds * SECOND_MS * RATE_OF_SIZE[size.height] * rng.lognormvariate(0, ERROR)
         yield Request(
@@ -129,8 +135,9 @@ def arrivals(rng: random.Random, minutes: float, load: float) -> Iterator[Reques
 class World:
     """A store, its clock, and hands that work in simulated time."""
 
-    def __init__(self, store: SqlStore, clock: list[int], enter: Callable[[Request], Draft]) -> None:
-        self.store, self.clock, self.enter = store, clock, enter
+    def __init__(self, store: SqlStore, clock: list[int], enter: Callable[[Request], Draft], end: int) -> None:
+        """`end` is that of the overload, in milliseconds since the start."""
+        self.store, self.clock, self.enter, self.end, self.calm = store, clock, enter, end, Made()
         self.busy: list[tuple[int, JobId, int]] = []  # when a hand is free again, and of which job and fence
         self.asked: dict[JobId, Request] = {}
         self.made = {name: Made() for name in MIX}
@@ -145,8 +152,12 @@ class World:
             tick()
         self._until(2**62)
 
+    def of(self, request: Request) -> Made:
+        """Where a request counts: what comes in the calm counts nowhere."""
+        return self.made[request.service] if 0 <= request.at < self.end else self.calm
+
     def _submit(self, request: Request) -> None:
-        made = self.made[request.service]
+        made = self.of(request)
         made.asked += 1
         try:
             job = self.store.submit(self.enter(request)).job
@@ -172,7 +183,7 @@ class World:
         request, found = self.asked[job], self.store.look(job)
         line = written(found.terms, **_measured(request), key="k", model="equerry", ordered=found.created)
         done = self.store.complete(job, fence, result="{}", usage=line, keep_ms=86_400_000)
-        made = self.made[request.service]
+        made = self.of(request)
         made.done += 1
         assert done.started is not None
         assert done.finished is not None
@@ -259,9 +270,9 @@ def admitted(admission: Admission) -> Callable[[Request], Draft]:
 
 
 def simulate(rule: str, seed: int, minutes: float, load: float, progress: Callable[[float], None]) -> list[Row]:
-    """One run under one rule, from an empty cell that knows nothing of its own speed."""
+    """One run under one rule, from an empty cell that has made nothing yet."""
     requests = list(arrivals(random.Random(seed), minutes, load))
-    clock = [START]
+    clock = [START - round(CALM * 60_000)]
     offer = Offer(
         sla=services(),
         books=[load_prices()],
@@ -275,7 +286,9 @@ def simulate(rule: str, seed: int, minutes: float, load: float, progress: Callab
         address = f"sqlite:///{Path(folder) / 'jobs.sqlite'}"
         store = open_store(address, Rules(patience_ms=0), clock=lambda: clock[0])
         admission = Admission(store, offer, work=_work, hands=lambda: HANDS, clock=lambda: clock[0])
-        world = World(store, clock, plain(offer) if rule == "first come" else admitted(admission))
+        world = World(
+            store, clock, plain(offer) if rule == "first come" else admitted(admission), round(minutes * 60_000)
+        )
         world.run(requests, lambda: progress(clock[0] - START))
         lost = world.taken - {each.job for each in store.usage()}
         assert not lost, f"{len(lost)} jobs that were taken on were not made"
@@ -317,7 +330,7 @@ def main(
     rows: list[Row] = []
     with Progress(console=Console(stderr=True), disable=as_json) as bar:
         for rule in ("first come", "admission"):
-            task = bar.add_task(rule, total=minutes * 60_000)
+            task = bar.add_task(rule, total=(minutes + AFTER) * 60_000)
             rows += simulate(rule, seed, minutes, load, lambda ms, task=task: bar.update(task, completed=ms))  # type: ignore[misc]  # bound at once
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from bisect import insort
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,8 +29,9 @@ from serving.jobs.store import Store
 from serving.meter import usage
 from serving.meter.account import HOUR_MS, Account, quotas_of, subject
 from serving.sla.admission import Taken, Turned, consider
-from serving.sla.line import LAST, Line, Waiting, line_of, overtaken
-from serving.sla.pace import Estimate, Pace, learn
+from serving.sla.line import LAST, Line, Waiting, line_of
+from serving.sla.pace import Estimate, Pace, Sample, learn
+from serving.sla.shares import Refused, Shares, overtaken, shares_of
 from serving.sla.terms import Terms
 from serving.sla.work import Work
 from serving.wish import Role, Wish
@@ -37,6 +39,7 @@ from serving.wish import Role, Wish
 __all__ = ["Admission", "Offer"]
 
 LEARN_FROM: Final = 256  # films
+REMEMBERED: Final = 1_024  # refusals
 NO_HANDS_WAIT: Final = 30  # seconds after which it is worth asking whether a studio is back
 
 
@@ -66,7 +69,9 @@ class Admission:
         self._turn = threading.Lock()  # guards all below
         self._line = Line(now=0, hands=0, busy_ms=(), waiting=())
         self._begins: Mapping[str, tuple[int, int]] = {}  # place and start of each waiting job
-        self._pace, self._accounts = Pace(pooled=None), dict[str, Account]()
+        self._pace, self._samples, self._shares = Pace(pooled=None), list[Sample](), Shares()
+        self._refused: deque[Refused] = deque(maxlen=REMEMBERED)  # by this gateway
+        self._accounts = dict[str, Account]()
         self._looked = self._learnt = -(2**62)
 
     def agree(self, draft: Draft, caller: Caller, wish: Wish, input_ms: int) -> Draft:
@@ -82,9 +87,11 @@ class Admission:
         with self._turn:
             self._look()
             cost = self._pace.estimate(f"{facts.mode}/{facts.resolution}", work, first)
-            found = consider(self._line, promised, cost, self._pace.shares, region=self.offer.region)
+            found = consider(self._line, promised, cost, self._shares, region=self.offer.region)
             if isinstance(found, Taken):
                 self._join(draft, found, cost)
+            elif found.retry_ms:
+                self._refused.append(Refused(self._line.now, found.patience_ms, cost.ms))
         if isinstance(found, Turned):
             return self._refuse(draft, found, promised, cost)
         return self._with_terms(draft, caller, facts, promised, work, cost, found)
@@ -101,7 +108,7 @@ class Admission:
             if seen is None:
                 return None
             patience = LAST if job.due is None else job.due - job.created
-            return seen[0], round(overtaken(seen[1], patience, self._pace.shares)) + job.estimated_ms
+            return seen[0], round(overtaken(seen[1], patience, self._shares)) + job.estimated_ms
 
     def _promise(self, service: str, facts: ClipFacts) -> Promise:
         try:
@@ -127,11 +134,13 @@ class Admission:
                 each.id: (place, start)
                 for place, (each, start) in enumerate(zip(self._line.waiting, self._line.starts(), strict=True))
             }
+            self._shares = shares_of(self._samples, self._line, self._refused)
             self._looked = now
 
     def _learn(self) -> None:
         rows = [usage.read(row) for row in self.store.newest_usage(LEARN_FROM)]
-        self._pace = learn(usage.samples(rows), now=self.store.now(), hands=max(1, self.hands()))
+        self._samples = usage.samples(rows)
+        self._pace = learn(self._samples)
         self._accounts = {name: Account.read(terms) for name, terms in self.store.accounts().items()}
 
     def _join(self, draft: Draft, taken: Taken, cost: Estimate) -> None:

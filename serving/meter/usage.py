@@ -42,7 +42,7 @@ class Billed:
             return None
         t = self.terms
         patience = min(t.wait_ms, max(0, t.video_ms - self.hand_ms))
-        return Sample(kind=t.kind, work=t.work, hand_ms=self.hand_ms, patience_ms=patience, at=self.at)
+        return Sample(kind=t.kind, work=t.work, hand_ms=self.hand_ms, patience_ms=patience, ordered=self.ordered)
 
 
 def written(terms: str, **told: object) -> str:

@@ -15,11 +15,13 @@ from typing import Final
 
 from policies.promises import Promise, Run, seat
 from policies.sla import Rejection
-from serving.sla.line import Line, overtaken
-from serving.sla.pace import NONE, Estimate, Shares
+from serving.sla.line import Line
+from serving.sla.pace import Estimate
+from serving.sla.shares import Shares, overtaken
 
 __all__ = ["Taken", "Turned", "consider"]
 
+NOBODY: Final = Shares()
 TRIES: Final = 6  # at a time from which a film would be taken on; the guesses only grow
 
 
@@ -37,23 +39,24 @@ class Turned:
 
     why: Rejection
     retry_ms: int = 0  # from then on it would be, if nobody else came; 0 when waiting does not help
+    patience_ms: int = 0  # that it would have had
 
 
 def consider(
     line: Line,
     promise: Promise,
     cost: Estimate,
-    shares: Shares = NONE,
+    shares: Shares = NOBODY,
     *,
     region: str = "here",
     priority: int = 0,
 ) -> Taken | Turned:
-    """The decision about one film. `shares` are `Pace.shares`; a line without hands has no capacity."""
+    """The decision about one film. `shares` says who will overtake it; a line without hands has no capacity."""
     asked = _Asked(promise, cost, shares, region, priority)
     found = _decide(line, asked)
     if isinstance(found, Taken) or not found.retry_ms:
         return found
-    return Turned(why=found.why, retry_ms=_retry(line, asked, found.retry_ms))
+    return replace(found, retry_ms=_retry(line, asked, found.retry_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ def _decide(line: Line, asked: _Asked) -> Taken | Turned:
     promise, cost, slack = asked.promise, asked.cost, asked.slack
     if cost.least_ms > promise.video_ms:
         return Turned(why=Rejection.TOO_LONG)
+    if line.hands <= 0:  # nobody is there, so no wait can be foretold
+        return Turned(why=Rejection.NO_COMPLIANT_REGION)
     place = line.place(line.now + slack, asked.priority)
     starts = list(line.starts(place, cost.ms))
     begin = overtaken(starts[place], slack, asked.shares)
@@ -90,7 +95,7 @@ def _decide(line: Line, asked: _Asked) -> Taken | Turned:
         return Turned(why=seated)
     harm = _harm(line, place, starts, slack, cost.spread)
     if harm or not isinstance(seated, Run):
-        return Turned(why=Rejection.QUEUE_FULL, retry_ms=max(late - slack, harm, 1))
+        return Turned(why=Rejection.QUEUE_FULL, retry_ms=max(late - slack, harm, 1), patience_ms=slack)
     return Taken(slack_ms=slack, eta_ms=round(begin) + cost.ms)
 
 

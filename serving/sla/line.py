@@ -1,7 +1,7 @@
 """The line of a cell: who is being made, who waits, and when each is expected to begin. Pure.
 
-So many hands take from one line, in the order in which the store lets jobs be claimed. Behind that stands what comes
-later and goes first: a job of a class with less patience overtakes, so who waits long must expect some of them.
+So many hands take from one line, in the order in which the store lets jobs be claimed. What comes later and goes first
+is the matter of `serving.sla.shares`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from serving.jobs.accounts import InHand, InLine
-from serving.sla.pace import Shares
 
-__all__ = ["Line", "Waiting", "line_of", "overtaken"]
+__all__ = ["Line", "Waiting", "line_of"]
 
 LAST: Final = 2**62  # of a job that is due at no time
 
@@ -83,24 +82,3 @@ def line_of(now: int, hands: int, made: Sequence[InHand], waiting: Sequence[InLi
 def left_of(job: InHand) -> int:
     """What is left of a job in hand: by the clock, or by its chunks when the clock says that it should be done."""
     return max(0, job.estimated_ms - job.worked_ms, min(job.left_ms, job.estimated_ms // 4))
-
-
-def overtaken(start_ms: float, patience_ms: int, others: Shares) -> float:
-    """When a job will begin, if films of less patience keep coming and go first; `start_ms` is without them.
-
-    A film of patience p that comes at time t is due at t + p, so it goes first until `patience_ms` - p. What has been
-    seen for so long is expected for as long again, and no longer. With s the start, s = start + the sum over all
-    classes of share * min(s, until when they go first).
-    """
-    ahead = sorted(
-        (min(patience_ms - patience, others.seen_ms), share)
-        for patience, share in others.taken
-        if patience < patience_ms
-    )
-    fixed, rate = start_ms, sum(share for _, share in ahead)
-    for until, share in ahead:
-        start = fixed / (1 - rate)
-        if start <= until:
-            return start
-        fixed, rate = fixed + share * until, rate - share
-    return fixed / (1 - rate)

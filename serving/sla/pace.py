@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-__all__ = ["NONE", "Estimate", "Pace", "Sample", "Shares", "learn"]
+__all__ = ["Estimate", "Pace", "Sample", "learn"]
 
 ENOUGH: Final = 3  # films of one kind, before they are believed more than all kinds together
 LEAST_SPREAD, MOST_SPREAD, UNKNOWN_SPREAD = 0.02, 1.0, 0.25  # of an estimate, relative
 TO_SIGMA: Final = 1.4826  # from the median absolute deviation of normal errors to their standard deviation
-RECENT_MS: Final = 600_000  # over which the shares of classes are taken
-MOST_SHARE: Final = 0.9  # of all hands, that other classes can be expected to take
 RATES: Final = (1e-12, 1e12)  # milliseconds for a unit of work; beyond is a mistake, not a speed
 
 
@@ -31,7 +29,7 @@ class Sample:
     work: int  # as in `Terms.work`
     hand_ms: int  # that a hand was busy with it
     patience_ms: int  # between its acceptance and the latest start that keeps its promise
-    at: int  # when it was finished
+    ordered: int  # when it was taken on; milliseconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +50,12 @@ class _Rate:
     spread: float
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """Which part of all hands each class has lately taken; a class is known by its patience in milliseconds."""
-
-    taken: Sequence[tuple[int, float]] = ()
-    seen_ms: int = 0  # for how long that was watched
-
-
-NONE: Final = Shares()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """What has been learnt."""
 
     pooled: _Rate | None
     kinds: Mapping[str, _Rate] = field(default_factory=dict)
-    shares: Shares = NONE
 
     def estimate(self, kind: str, work: int, first_ms: int) -> Estimate:
         """How long such a film will take; `first_ms` is what it is taken to take until anything was measured."""
@@ -79,8 +65,8 @@ class Pace:
         return Estimate(max(1, round(work * rate.middle)), max(1, round(work * rate.least)), rate.spread)
 
 
-def learn(samples: Iterable[Sample], *, now: int, hands: int) -> Pace:
-    """What these films say, in any order. `now` is by the clock that stamped them."""
+def learn(samples: Iterable[Sample]) -> Pace:
+    """What these films say, in any order. A film that several studios shared says nothing."""
     told = [each for each in samples if each.work > 0 and each.hand_ms > 0]
     ratios: dict[str, list[float]] = defaultdict(list)
     for each in told:
@@ -89,7 +75,6 @@ def learn(samples: Iterable[Sample], *, now: int, hands: int) -> Pace:
     return Pace(
         pooled=_rate(pooled) if pooled else None,
         kinds={kind: _rate(some) for kind, some in ratios.items() if len(some) >= ENOUGH},
-        shares=_shares(told, now, hands),
     )
 
 
@@ -99,16 +84,3 @@ def _rate(ratios: Sequence[float]) -> _Rate:
     off = TO_SIGMA * median(abs(ratio - middle) for ratio in ordered) / middle
     spread = off if len(ordered) >= ENOUGH else UNKNOWN_SPREAD
     return _Rate(middle, ordered[len(ordered) // 10], min(max(spread, LEAST_SPREAD), MOST_SPREAD))
-
-
-def _shares(samples: Sequence[Sample], now: int, hands: int) -> Shares:
-    """A short time says little, so shares are of a minute at least."""
-    recent = [each for each in samples if each.at > now - RECENT_MS]
-    seen = now - min((each.at - each.hand_ms for each in recent), default=now)
-    span = max(60_000, seen)
-    taken: dict[int, float] = defaultdict(float)
-    for each in recent:
-        taken[each.patience_ms] += each.hand_ms / (span * max(1, hands))
-    whole = sum(taken.values())
-    most = min(1.0, MOST_SHARE / whole) if whole else 1.0
-    return Shares(tuple((patience, share * most) for patience, share in sorted(taken.items())), seen)
