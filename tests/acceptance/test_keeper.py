@@ -138,4 +138,4 @@ def test_a_studio_elsewhere_makes_films_and_what_it_did_is_in_the_one_log(keeper
     assert (first, second, keeper.stop()) == ("completed", "completed", 0)
     log = next((keeper.folder / "log" / "residency").iterdir())
     trust = next((keeper.folder / "log").glob("*.trust"))
-    assert verify(log, parse_trust(trust.read_bytes()), Options(replay=True)).findings == ()
+    assert verify(log, parse_trust(trust.read_bytes()), Options(replay=True)).findings == []

@@ -40,8 +40,14 @@ def chart() -> helm.Chart:
 
 def values(path: Path) -> Values:
     """A values file, with the digests that only an operator knows."""
-    told: Values = yaml.safe_load(path.read_text("utf-8"))
+    told = _read(path)
     return merged({"image": {} if told["image"].get("tag") else {"digest": DIGEST}}, told)
+
+
+@cache
+def _read(path: Path) -> Values:
+    told: Values = yaml.safe_load(path.read_text("utf-8"))
+    return told
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
