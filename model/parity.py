@@ -5,14 +5,20 @@ Measured on the model at hand, in float32, for a film of two seconds from text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from torch import Tensor
 
-from model.checkpoint import Model
+from model.checkpoint import Model, load, save
 from model.clip import Clip, Mode, Size
-from model.generate import Codes, Generator, Pace
+from model.engines.driven import Driven
+from model.engines.kinds import EngineKind, engine, installed
+from model.engines.vllm_stepper import VllmSettings
+from model.generate import Codes, Generator, Order, Pace
 from model.make import Maker
 
 LIMIT: Final = 1e-4  # largest difference of a logit
@@ -30,7 +36,7 @@ class Parity:
 
     what: str
     difference: float | None  # largest difference of a logit; None where codes are compared alone
-    identical: bool | None  # all codes; None where the way does not exist yet
+    identical: bool | None  # all codes; None where the way is not installed here
 
     @property
     def passed(self) -> bool | None:
@@ -41,7 +47,7 @@ class Parity:
 
 
 def parity(model: Model) -> tuple[Parity, ...]:
-    """The rows of the engine, in order; ways that do not exist yet are named."""
+    """The rows of the engine, in order; ways that are not installed here are named."""
     clips = [
         Clip(prompt=p, mode=Mode.T2V, size=size, seconds=2, seed=seed)
         for seed, p in enumerate(PROMPTS)
@@ -56,9 +62,33 @@ def parity(model: Model) -> tuple[Parity, ...]:
     return (
         Parity(what="waves = slots", difference=difference, identical=same),
         Parity(what="resumed = undisturbed", difference=None, identical=resumed),
-        Parity(what="vLLM = reference", difference=None, identical=None),
-        Parity(what="TP 2 = TP 1", difference=None, identical=None),
+        *_on_vllm(model, clips),
     )
+
+
+def _on_vllm(model: Model, clips: Sequence[Clip]) -> Iterator[Parity]:
+    """The rows of vLLM: all films in one batch. Without vLLM the rows are named and not measured."""
+    what = "vLLM = reference", "TP 2 = TP 1"
+    if not installed(EngineKind.VLLM):
+        yield from (Parity(what=name, difference=None, identical=None) for name in what)
+        return
+    with TemporaryDirectory() as folder:
+        save(model, Path(folder), card="")  # vLLM reads folders; weights that came from one are the same again
+        same = load(folder)
+        orders = [Maker(Generator(same)).ready(clip).order for clip in clips]
+        reference = [Generator(same).films([order])[0] for order in orders]
+        told = VllmSettings(weights=folder, films=len(orders), threads="nobind")
+        one, two = (_films(same, replace(told, ranks=ranks), orders) for ranks in (1, 2))
+    yield Parity(what=what[0], difference=None, identical=_all_equal(one, reference))
+    yield Parity(what=what[1], difference=None, identical=_all_equal(two, one))
+
+
+def _films(model: Model, told: VllmSettings, orders: Sequence[Order]) -> list[Codes]:
+    return Driven(model, lambda: engine(EngineKind.VLLM, told.weights, told)).films(orders)
+
+
+def _all_equal(some: Sequence[Codes], others: Sequence[Codes]) -> bool:
+    return all(equal(a, b) for a, b in zip(some, others, strict=True))
 
 
 def equal(a: Codes, b: Codes) -> bool:
