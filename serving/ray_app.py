@@ -25,7 +25,7 @@ from serving.settings_file import load
 from serving.telemetry import say_little
 from serving.telemetry.silence import hush
 
-__all__ = ["APP", "BENCH", "FILE", "application"]
+__all__ = ["APP", "BENCH", "FILE", "application", "bench_options"]
 
 APP: Final = "cell"
 DOOR, BENCH, RECORDER = "gateway", "studio", "recorder"
@@ -66,7 +66,7 @@ def application(args: dict[str, str] | None = None) -> serve.Application:
     settings = load(Path(file))
     _refuse_scattered(settings)
     recorder = serve.deployment(RecorderReplica, **_recorder()).bind(file)
-    studios = serve.deployment(BenchReplica, **_bench(settings)).bind(file, recorder)
+    studios = serve.deployment(BenchReplica, **bench_options(settings)).bind(file, recorder)
     return serve.deployment(DoorReplica, **_door(settings)).bind(file, recorder, studios)
 
 
@@ -98,7 +98,7 @@ def _door(settings: CellSettings) -> dict[str, Any]:
     }
 
 
-def _bench(settings: CellSettings) -> dict[str, Any]:
+def bench_options(settings: CellSettings) -> dict[str, Any]:
     """Ranks of one engine are processes of one replica, so that its machine is one bundle: all or nothing."""
     e, ranks = settings.engine, settings.engine.tensor_parallel
     each = {"CPU": e.cpus * ranks} | ({"GPU": float(ranks)} if e.gpus else {})
