@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from model.clip import Mode, Size
 from model.make import named
+from serving.admission import Admission
 from serving.desk import Caller, Content, Page, Standing, Upload
 from serving.dialects.names import NAMES
 from serving.dialects.sizes import following
-from serving.errors import BadField, Broken, Expired, Limited, NotPossible, NotReady, UnknownJob
+from serving.errors import BadField, Broken, CellError, Expired, Limited, NotPossible, NotReady, UnknownJob
 from serving.ferry import Ferry, one_by_one
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
-from serving.jobs.records import Ahead, Receipt
+from serving.jobs.records import Receipt
 from serving.jobs.store import Store
 from serving.jobs.watch import watch
 from serving.media.fragments import fragmented
@@ -76,15 +78,17 @@ class Front:
         limits: Limits | None = None,
         eyes: Eyes = BLIND,
         vet: Callable[[str], object] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """`origin` makes a path an address of this cell; `chunk_ms` is how long a chunk takes an engine just now;
         `studios` is how many jobs are worked on at once; `eyes` watch;
-        `vet` raises for an address that must not be told of an end, and is None where nobody is told."""
+        `vet` raises for an address that must not be told of an end, and is None where nobody is told; without an
+        `admission` nothing is promised and nothing has a price."""
         self.store, self.objects, self.ingest, self.uploads, self.links = store, objects, ingest, uploads, links
         self.origin, self.jurisdiction, self.model_digest = origin, jurisdiction, model_digest
         self.policy_digest, self.chunk_ms, self.chunks_per_second = policy_digest, chunk_ms, chunks_per_second
         self.studios, self.draw_seed, self.limits = studios, draw_seed, limits or Limits()
-        self.eyes, self.vet = eyes, vet
+        self.eyes, self.vet, self.admission = eyes, vet, admission
         self._counter: Ferry[Draft, Receipt] = Ferry(store.submit_all, name="submit")
         self._looks: Ferry[Callable[[], Any], Any] = Ferry(one_by_one, name="look", boats=LOOKS)
         self._fresh: dict[str, None] = {}  # ids, oldest first
@@ -107,13 +111,27 @@ class Front:
             demands=caller.demands,
             key=caller.key,
         )
-        receipt = await self._counter.cross(self._draft(caller, wish, settled, order))
+        receipt = await self._take_on(caller, self._draft(caller, wish, settled, order), settled, taken)
         if receipt.fresh:
             self._note(receipt.job.id)
             self.eyes.count("equerry.jobs.submitted", tenant=caller.tenant, mode=settled.mode.value)
         else:
             self.eyes.count("equerry.jobs.repeated", tenant=caller.tenant)
         return await self._standing(receipt.job)
+
+    async def _take_on(self, caller: Caller, draft: Draft, settled: Wish, taken: Sequence[Taken]) -> Receipt:
+        """Makes the job durable on terms; what is refused leaves no media behind."""
+        try:
+            if self.admission is not None:
+                draft = await self._off(self.admission.agree, draft, caller, settled, _source_ms(taken))
+            return await self._counter.cross(draft)
+        except CellError as error:
+            if isinstance(error, Limited) and draft.quotas and self.admission is not None:
+                await self._off(self.admission.limited, caller.tenant)
+            for each in taken:
+                with suppress(CellError):  # retention finds it later
+                    await self.objects.delete(each.stored.key)
+            raise
 
     def _check_told(self, wish: Wish) -> None:
         if wish.webhook is None:
@@ -269,17 +287,24 @@ class Front:
 
     async def _seen(self, find: Callable[[], Job]) -> Standing:
         """A job and its place in the queue, by one crossing to the store."""
-        job, ahead = await self._looks.cross(lambda: self._look(find()))
+        job, waits = await self._looks.cross(lambda: self._look(find()))
         wish = Order.read(job.order).wish if job.order not in ("", "{}") else _forgotten(job)
         place = eta = None
         if not job.terminal:
             eta = job.estimated_ms * (job.chunks - job.chunks_done) // max(1, job.chunks)
-        if ahead is not None:
-            place, eta = ahead.jobs, ahead.work_ms // max(1, self.studios()) + job.estimated_ms
+        if waits is not None:
+            place, eta = waits
         return Standing(job=job, wish=wish, place=place, eta_ms=eta, url=self._url(job))
 
-    def _look(self, job: Job) -> tuple[Job, Ahead | None]:
-        return job, self.store.ahead(job.tenant, job.id) if job.state is State.QUEUED else None
+    def _look(self, job: Job) -> tuple[Job, tuple[int, int] | None]:
+        return job, self._waits(job) if job.state is State.QUEUED else None
+
+    def _waits(self, job: Job) -> tuple[int, int] | None:
+        """Its place in the line, and milliseconds until the film is expected."""
+        if self.admission is not None and (told := self.admission.foretell(job)) is not None:
+            return told
+        ahead = self.store.ahead(job.tenant, job.id)
+        return None if ahead is None else (ahead.jobs, ahead.work_ms // max(1, self.studios()) + job.estimated_ms)
 
     def _url(self, job: Job) -> str | None:
         if job.state is not State.SUCCEEDED or job.finished is None:
@@ -307,6 +332,11 @@ def film_of(store: Store) -> FilmOf:
         return Stored(key=Key(made["key"]), bytes=made["bytes"], sha256=made["sha256"])
 
     return find
+
+
+def _source_ms(taken: Sequence[Taken]) -> int:
+    """Length of the film to start from; 0 without one."""
+    return sum(round(each.seconds * 1000) for each in taken if each.role is Role.SOURCE)
 
 
 def _piece(taken: Taken) -> Piece:

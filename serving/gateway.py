@@ -23,6 +23,7 @@ from serving.media.ingest import Ingest
 from serving.media.marks import credential, watermark_key
 from serving.media.prober import Prober
 from serving.media.uploads import Uploads
+from serving.offer import admission
 from serving.outer import Outer, free
 from serving.parts import Parts, now_ms
 from serving.settings import MIB
@@ -93,6 +94,7 @@ class Gateway:
             ),
             eyes=p.watch.eyes,
             vet=vet(s),
+            admission=admission(s, p.store, c, hands=lambda: self._studios() * s.engine.batch),
         )
 
     def _ingest(self, uploads: Uploads) -> Ingest:

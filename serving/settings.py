@@ -461,6 +461,30 @@ class Policies(Section):
     """File with the secret half of the keys' digests. With none it is `pepper` in `tenants`."""
 
 
+class Sla(Section):
+    """What is promised before a film is taken on."""
+
+    on: bool = True
+    """Whether a film is refused that would not keep its promise, or break another's. Switched off, jobs are made first
+    come, first served, without terms, prices or quotas."""
+    document: Path | None = None
+    """Classes of service as JSON. None takes the shipped ones, which are an example."""
+    first_seconds: Positive = 5
+    """Seconds that a second of film is taken to keep a studio busy, until one was made."""
+
+
+class Meter(Section):
+    """What films cost, and what making them costs."""
+
+    prices: tuple[Path, ...] = ()
+    """Price books as JSON; the latest that has begun counts. Keep the old ones, since statements name them. With none,
+    the shipped one is taken, which is an example."""
+    currency: Literal["EUR", "JPY", "USD"] = "EUR"
+    """Of tenants with whom no other was agreed."""
+    engine_hour: Annotated[int, Field(ge=0)] = 0
+    """What one engine costs in an hour, in the minor unit of `currency`. 0 leaves costs in money out."""
+
+
 class Attest(Section):
     """How a replica finds out at start where it really is. What names another place keeps it from serving."""
 
@@ -538,6 +562,8 @@ class CellSettings(BaseSettings):
     telemetry: Telemetry = Telemetry()
     log: Log = Log()
     policies: Policies = Policies()
+    sla: Sla = Sla()
+    meter: Meter = Meter()
     attest: Attest = Attest()
     keeper: Keeper = Keeper()
 

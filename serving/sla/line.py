@@ -47,8 +47,9 @@ class Line:
         costs = [each.cost_ms for each in self.waiting]
         if place is not None:
             costs.insert(place, cost_ms)
-        free = sorted([*self.busy_ms, *[0] * (self.hands - len(self.busy_ms))])
-        free = free[max(0, len(free) - max(1, self.hands)) :]  # of more jobs than hands, the first to end free none
+        hands = max(1, self.hands)  # of a line without hands: if one came now
+        free = sorted([*self.busy_ms, *[0] * (hands - len(self.busy_ms))])
+        free = free[max(0, len(free) - hands) :]  # of more jobs than hands, the first to end free none
         for cost in costs:
             begin = free[0]
             yield begin

@@ -37,7 +37,9 @@ from serving.jobs.job import Job, JobId
 from serving.jobs.records import Artefact
 from serving.jobs.store import Bench
 from serving.media.store import Key, Objects, Stored, key
+from serving.meter.usage import written
 from serving.order import Order
+from serving.sla.terms import Terms
 from serving.studio.codes import joined, pack
 from serving.studio.marker import Delivery, Marker
 from serving.studio.pictures import pictures
@@ -272,6 +274,7 @@ class Studio:
         done = joined(await self._off(self.store.resume, job.id, job.fence))
         if done is not None:
             await asyncio.to_thread(renderer.add, done)
+        hand.whole = done is None and job.attempts == 1
         have = first + (0 if done is None else len(done.video))
         if have < ready.order.chunks:
             task = Task(job=job.id, order=ready.order, done=done, salt=job.tenant)
@@ -280,6 +283,7 @@ class Studio:
                     if hand.stale:
                         raise StaleFence("The lease is gone.")
                     seen.chunk(codes.video.numel() + codes.audio.numel())
+                    hand.slots += codes.video.numel() + codes.audio.numel()
                     await self._off(self.store.checkpoint, job.id, number - first, job.fence, pack(codes))
                     with self.eyes.span("render"):
                         await asyncio.to_thread(renderer.add, codes)
@@ -292,7 +296,7 @@ class Studio:
             yield chunk.number, chunk.codes
 
     async def _deliver(self, hand: _Hand, order: Order, film: Film, delivery: Delivery, began: float) -> None:
-        job = hand.job
+        job, terms = hand.job, Terms.read(hand.job.terms)
         with stage(self.eyes, "pictures"):
             marked = await asyncio.to_thread(read_film, delivery.body, fps=film.fps, rate=film.rate, cut=True)
             bodies = {"video": delivery.body, **await asyncio.to_thread(pictures, marked)}  # they carry the mark too
@@ -314,12 +318,29 @@ class Studio:
                 job.id,
                 job.fence,
                 result=_result(stored, film, order),
-                usage=_usage(film, order),
-                keep_ms=self.habits.keep_ms,
+                usage=self._usage(hand, film, order, began),
+                keep_ms=terms.keep_ms if terms is not None else self.habits.keep_ms,
                 keys=[each.key for each in stored.values()],
             )
         except NotPossible:  # its owner has cancelled it at the last moment
             await self._off_quietly(self.store.stop, job.id, job.fence)
+
+    def _usage(self, hand: _Hand, film: Film, order: Order, began: float) -> str:
+        """What the meter needs, beside the terms; whole milliseconds and pixels."""
+        speed = self.engine.stats().slots_per_second
+        return written(
+            hand.job.terms,
+            mode=order.wish.mode.value,
+            ms=round(film.seconds * 1000),
+            width=film.size.width,
+            height=film.size.height,
+            sound=order.wish.audio.value,
+            model=order.wish.model,
+            key=order.key,
+            ordered=hand.job.created,
+            hand_ms=round((monotonic() - began) * 1000) if hand.whole else 0,
+            engine_ms=round(1000 * hand.slots / speed) if speed else 0,
+        )
 
     async def _put(self, job: Job, name: str, body: bytes) -> Stored:
         place = key(job.tenant, job.id, str(job.fence), name)
@@ -385,6 +406,8 @@ class _Hand:
     given: int = 0  # bytes of media that came with it
     handed_back: bool = False
     stale: bool = False
+    whole: bool = False  # all of the film is made by this hand
+    slots: int = 0  # drawn by its engine
 
 
 _DENIED: Final = "The rules do not let this film be made here any more. Ask the operator."
@@ -414,19 +437,5 @@ def _result(stored: dict[str, Stored], film: Film, order: Order) -> str:
         "fps": float(film.fps),
         "source_seconds": film.seconds if order.wish.mode is Mode.EDIT else 0,
         "files": {name: {"key": s.key, "sha256": s.sha256, "bytes": s.bytes} for name, s in stored.items()},
-    }
-    return json.dumps(told)
-
-
-def _usage(film: Film, order: Order) -> str:
-    """What the meter needs; whole milliseconds and pixels."""
-    told = {
-        "mode": order.wish.mode.value,
-        "ms": round(film.seconds * 1000),
-        "width": film.size.width,
-        "height": film.size.height,
-        "sound": order.wish.audio.value,
-        "model": order.wish.model,
-        "key": order.key,
     }
     return json.dumps(told)
