@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -124,7 +125,8 @@ class Front:
         try:
             if self.admission is not None:
                 draft = await self._off(self.admission.agree, draft, caller, settled, _source_ms(taken))
-            return await self._counter.cross(draft)
+            with self.eyes.span("store.submit"):
+                return await self._counter.cross(draft)
         except CellError as error:
             if isinstance(error, Limited) and draft.quotas and self.admission is not None:
                 await self._off(self.admission.limited, caller.tenant)
@@ -287,7 +289,7 @@ class Front:
 
     async def _seen(self, find: Callable[[], Job]) -> Standing:
         """A job and its place in the queue, by one crossing to the store."""
-        job, waits = await self._looks.cross(lambda: self._look(find()))
+        job, waits = await self._looks.cross(_here(lambda: self._look(find())))
         wish = Order.read(job.order).wish if job.order not in ("", "{}") else _forgotten(job)
         place = eta = None
         if not job.terminal:
@@ -314,11 +316,16 @@ class Front:
 
     async def _ask(self, call: Callable[..., Result], *given: object, **named_: object) -> Result:
         """What is short and changes nothing; all that is asked at once goes to the store at once."""
-        found: Result = await self._looks.cross(partial(call, *given, **named_))
+        found: Result = await self._looks.cross(_here(partial(call, *given, **named_)))
         return found
 
     async def _off(self, call: Callable[..., Result], *given: object, **named_: object) -> Result:
         return await asyncio.to_thread(call, *given, **named_)
+
+
+def _here(call: Callable[[], Result]) -> Callable[[], Result]:
+    """A call that belongs to the trace of who asks for it, whichever thread makes it."""
+    return partial(copy_context().run, call)
 
 
 def film_of(store: Store) -> FilmOf:
