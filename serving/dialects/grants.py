@@ -11,7 +11,7 @@ import binascii
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -62,8 +62,9 @@ class Grant:
     expires: int  # milliseconds since 1970
 
     def policy(self) -> str:
-        """What is granted, as text that can stand in an address."""
-        return _text(json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode())
+        """What is granted, as text that can stand in an address. Demands stay out: they have decided already."""
+        told = asdict(replace(self, caller=replace(self.caller, demands=None)))
+        return _text(json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
 
     def signature(self, signer: Signer) -> str:
         """The policy's signature, as text."""
