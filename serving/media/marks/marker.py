@@ -11,7 +11,7 @@ from model.clip import Film
 from model.media import encode_film
 from policies.log.entry import Manifest, Watermark
 from serving.jobs.job import Job
-from serving.media.marks.c2pa import Ingredient, Residency, sign
+from serving.media.marks.c2pa import Ingredient, Residency, Signed, sign
 from serving.media.marks.certificate import Credential
 from serving.media.marks.label import label
 from serving.media.marks.payload import chips_of, pid_of
@@ -50,16 +50,9 @@ class CellMarker:
 
     def deliver(self, film: Film, job: Job, order: Order) -> Delivery:
         """Label, watermark, encode and sign, in this order. Raises whatever goes wrong; then there is no delivery."""
-        pid, ingredients = pid_of(self.key, job.id), self._ingredients(order.pieces)
-        by = seal if ingredients else sign  # what strangers sent is parsed in a process of its own
-        signed = by(
-            encode_film(self.watermark(film, pid, labelled=order.wish.watermark)),
-            self.credential,
-            residency=self._residency(job),
-            pid=pid,
-            ingredients=ingredients,
-            timestamps=self.timestamps,
-        )
+        pid = pid_of(self.key, job.id)
+        film = self.watermark(film, pid, labelled=order.wish.watermark)
+        signed = self.sign(encode_film(film), job.id, self._ingredients(order.pieces))
         return Delivery(
             body=signed.body,
             c2pa=Manifest(manifest=signed.manifest, cert=self.credential.digest),
@@ -77,9 +70,19 @@ class CellMarker:
             sound=mark_sound(film.sound, film.rate, chips, self.key),
         )
 
-    def _residency(self, job: Job) -> Residency:
-        return Residency(
-            origin=self.origin, request=request_digest(job.id), cell=self.cell, jurisdiction=self.jurisdiction
+    def sign(self, body: bytes, job: str, ingredients: Sequence[Ingredient] = ()) -> Signed:
+        """An encoded film with its manifest. Raises Broken when it cannot be signed."""
+        by = seal if ingredients else sign  # what strangers sent is parsed in a process of its own
+        residency = Residency(
+            origin=self.origin, request=request_digest(job), cell=self.cell, jurisdiction=self.jurisdiction
+        )
+        return by(
+            body,
+            self.credential,
+            residency=residency,
+            pid=pid_of(self.key, job),
+            ingredients=ingredients,
+            timestamps=self.timestamps,
         )
 
     def _ingredients(self, pieces: Sequence[Piece]) -> list[Ingredient]:
