@@ -38,12 +38,11 @@ class Ground:
 
 def stand(spec: RegionSpec, atlas: Atlas, day: int) -> Ground:
     """The ground that a cell stands on, on this day. Raises Impossible or Unconfirmed."""
-    needs = figures(spec.model)
-    for pool in spec.pools_of("gpu"):
-        _holds(spec, pool, needs)
     if spec.provider == "local":
         return Ground(confidence=Confidence.UNKNOWN, grade="declared", digest=str(atlas.digest), doubts=(_LOCAL,))
     region = _region(spec, atlas)
+    for pool in spec.pools_of("gpu"):
+        _holds(spec, pool, figures(spec.model))
     doubts = [
         *_location(spec, region, day),
         *(doubt for pool in spec.pools_of("gpu") for doubt in _offer(spec, pool, region, day)),
@@ -129,16 +128,12 @@ def _instead(spec: RegionSpec, pool: Pool, region: Region) -> str:
     ]
     if not fit:
         return f"The catalogue names nothing there that holds the {spec.model}; take another region."
-    wanted = machine(spec.provider, pool.machine)
-    first = min(fit, key=lambda one: (wanted is None or one.accelerator != wanted.accelerator, -_likeness(one, pool)))
+    wanted = _carrier(spec, pool)
+    first = min(fit, key=lambda one: (one.accelerator != wanted.accelerator, abs(one.count - wanted.count), one.name))
     return (
         f"The nearest that it has is {first.name} ({first.count} x {first.accelerator}), "
         f"with tensor_parallel {least(first, needs)}."
     )
-
-
-def _likeness(one: Machine, pool: Pool) -> int:
-    return len(set(one.name) & set(pool.machine))
 
 
 def _accepted(spec: RegionSpec, doubt: str, sentence: str) -> list[str]:
@@ -164,8 +159,6 @@ def _carrier(spec: RegionSpec, pool: Pool) -> Machine:
 
 def _holds(spec: RegionSpec, pool: Pool, needs: Figures) -> None:
     """Raises Impossible unless each group of accelerators has room for the weights and one film."""
-    if spec.provider == "local":
-        return
     carrier = _carrier(spec, pool)
     if least(carrier, needs, pool.tensor_parallel) == pool.tensor_parallel:
         return

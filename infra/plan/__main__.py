@@ -6,29 +6,71 @@ import argparse
 import json
 import sys
 from datetime import UTC, date, datetime
+from typing import Any
 
 from infra.errors import InfraError
 from infra.plan import engine
+from infra.plan.analyzer import GUARD, Analyzer, Violation
+from infra.plan.arguments import mistakes
+from infra.plan.golden import text
+from infra.plan.resources import Plan
+from infra.spec import RegionSpec
 
 
 def main() -> None:
-    """Reads the command line, prints the plan, and ends with the error's exit code when there is none."""
-    options = argparse.ArgumentParser(prog="python -m infra.plan", description=__doc__)
-    options.add_argument("stack")
-    options.add_argument("--day", type=date.fromisoformat, default=datetime.now(UTC).date())
-    options.add_argument("--json", action="store_true")
-    asked = options.parse_args()
+    """Prints what is asked for. Ends with 1 when a rule or the schema refuses the plan, else as the error says."""
+    asked = _options().parse_args()
     try:
-        plan = engine.plan(asked.stack, engine.config(asked.stack), asked.day)
+        found = _list() if asked.list else _show(asked)
     except InfraError as error:
         print(f"equerry: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    if asked.json:
-        json.dump(plan.as_json(), sys.stdout)
-        return
-    from infra.plan.golden import text
+    sys.exit(found)
 
-    print(text(plan), end="")
+
+def _options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m infra.plan", description=__doc__)
+    options.add_argument("stack", nargs="?", default="")
+    options.add_argument("--list", action="store_true", help="the stacks that there are, as JSON")
+    options.add_argument("--day", type=date.fromisoformat, default=datetime.now(UTC).date(), help="as of this day")
+    options.add_argument("--json", action="store_true", help="for scripts")
+    options.add_argument("--no-guard", action="store_true", help="leave out the policy pack")
+    options.add_argument("--patience", type=float, default=engine.PATIENCE, help="seconds that the program may take")
+    return options
+
+
+def _list() -> int:
+    rows = [{"stack": stack, **_row(stack)} for stack in engine.stacks()]
+    json.dump(rows, sys.stdout)
+    return 0
+
+
+def _row(stack: str) -> dict[str, Any]:
+    spec = RegionSpec.parse(json.loads(engine.config(stack)["equerry:cell"]))
+    shown = spec.model_dump(mode="json", include={"cell", "jurisdiction", "provider", "region", "network"})
+    return {**shown, "unconfirmed": sorted(spec.unconfirmed)}
+
+
+def _show(asked: argparse.Namespace) -> int:
+    plan = engine.plan(asked.stack, engine.config(asked.stack), asked.day, patience=asked.patience)
+    wrong = mistakes(plan)
+    said = () if asked.no_guard else _violations(plan)
+    if asked.json:
+        json.dump({**plan.as_json(), "mistakes": wrong, "violations": [list(_words(one)) for one in said]}, sys.stdout)
+    else:
+        print(text(plan), end="")
+    for line in [*wrong, *(": ".join(_words(one)) for one in said)]:
+        print(f"equerry: {line}", file=sys.stderr)
+    return 1 if wrong or any(one.level == "mandatory" for one in said) else 0
+
+
+def _violations(plan: Plan) -> tuple[Violation, ...]:
+    with Analyzer(GUARD, plan.stack, dict(plan.config)) as analyzer:
+        return analyzer.violations(plan)
+
+
+def _words(violation: Violation) -> tuple[str, str, str]:
+    return violation.rule, violation.urn.rsplit("::", 1)[-1], violation.message
 
 
 if __name__ == "__main__":

@@ -73,9 +73,13 @@ class Analyzer:
 
         return tuple(rule.name for rule in self._stub.GetAnalyzerInfo(Empty(), timeout=self._patience).policies)
 
-    def violations(self, plan: Plan) -> tuple[Violation, ...]:
-        """What the rules say of each resource, and then of the stack."""
-        said = [self._of_one(resource, plan) for resource in plan.resources]
+    def violations(self, plan: Plan, changed: frozenset[str] | None = None) -> tuple[Violation, ...]:
+        """What the rules say of each resource, and then of the stack.
+
+        `changed` names resources by urn when the others are known to obey: those are seen as part of the stack alone.
+        """
+        asked = [resource for resource in plan.resources if changed is None or resource.urn in changed]
+        said = [self._of_one(resource, plan) for resource in asked]
         whole = self._stub.AnalyzeStack(
             analyzer_pb2.AnalyzeStackRequest(resources=[_row(resource, plan) for resource in plan.resources]),
             timeout=self._patience,
@@ -120,7 +124,6 @@ def _environment(stack: str, config: dict[str, str]) -> dict[str, str]:
         "PULUMI_ORGANIZATION": "organization",
         "PULUMI_CONFIG": json.dumps(config),
         "PYTHONPATH": str(HOME.parent),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

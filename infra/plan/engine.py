@@ -93,7 +93,6 @@ def _environment(stack: str, settings: Mapping[str, str], address: str) -> dict[
         "PULUMI_STACK": stack,
         "PULUMI_CONFIG": json.dumps(dict(settings)),
         "PYTHONPATH": str(HOME.parent),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 
