@@ -67,6 +67,7 @@ class Gateway:
         self.parts, self.model, self._missing = parts, model, missing
         self._chunk_ms, self._studios = chunk_ms, studios
         self.prober = Prober(parts.settings.media.images, parts.settings.media.films)
+        self.detector = self._detector()
         self.front = self._front()
         self.app = self._outer()
 
@@ -131,7 +132,7 @@ class Gateway:
             region=s.cell.name,
             bounds=Bounds(body=s.limits.body * MIB),
             links=p.links,
-            detector=self._detector(),
+            detector=self.detector,
         )
 
         async def keep(digest: str, demands: Constraints) -> None:

@@ -17,7 +17,6 @@ from serving.media.store import Key, Objects, Stored, open_objects
 from serving.order import Piece
 from serving.secret import draw_secret, read_secret
 from serving.settings import CellSettings
-from serving.studio.marker import Marker
 
 __all__ = [
     "CellMarker",
@@ -36,7 +35,7 @@ __all__ = [
 ]
 
 
-def open_marker(settings: CellSettings, ledger: Book, fetch: Fetch | None = None) -> Marker:
+def open_marker(settings: CellSettings, ledger: Book, fetch: Fetch | None = None) -> CellMarker:
     """The cell's marker; draws at the first start what the settings do not name.
 
     `fetch` reads a piece of media, by default from the cell's own store. Raises Refused for a certificate, key or
