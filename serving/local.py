@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,9 @@ from model.checkpoint import load
 from serving.errors import Unavailable
 from serving.gateway import FIRST_CHUNK_MS, Facts, Gateway
 from serving.house import House
-from serving.parts import Parts, engine, studio
+from serving.media.marks import open_marker
+from serving.media.marks.selftest import SelfTest
+from serving.parts import Parts, engine, now_ms, studio
 from serving.telemetry.operations import Operations, bound, serve_operations
 
 __all__ = ["LocalCell"]
@@ -36,7 +39,19 @@ class LocalCell:
         self.gateway = Gateway(parts, known, chunk_ms=self._chunk_ms, studios=lambda: 1, missing=self._missing)
         self.front, self.app = self.gateway.front, self.gateway.app
         self.house = House(parts)
+        self.selftest = self._selftest()
         self.failed = ""  # why the studio stopped, if it did
+
+    def _selftest(self) -> SelfTest:
+        return SelfTest(
+            open_marker(self.settings, self.parts.ledger),
+            self.gateway.detector,
+            self.parts.ledger.pen,
+            region=self.parts.place.region,
+            folder=self.settings.folders.state,
+            now=now_ms,
+            new_id=lambda: secrets.token_hex(16),
+        )
 
     def _chunk_ms(self) -> float:
         """As the engine has been working so far."""
@@ -46,7 +61,7 @@ class LocalCell:
         return 1000 * slots / stats.slots_per_second if stats.slots_per_second else FIRST_CHUNK_MS
 
     async def _missing(self) -> str:
-        return self.failed
+        return self.failed or self.selftest.missing
 
     async def run(self, stop: asyncio.Event, told: Callable[[str], None], sockets: list[socket.socket]) -> None:
         """Serves until `stop`, then drains: jobs that are not done are handed back, and go on at the next start."""
@@ -60,6 +75,7 @@ class LocalCell:
             asyncio.create_task(self._work(), name="studio"),
             asyncio.create_task(self.house.keep(), name="house"),
             asyncio.create_task(self._be_watched(operations), name="watch"),
+            asyncio.create_task(self.selftest.keep(), name="selftest"),
         ]
         told(f"The cell {self.settings.cell.name} is ready at {self.settings.cell.origin}.")
         stopping = asyncio.create_task(stop.wait())
