@@ -25,9 +25,8 @@ from serving.settings_file import load
 from serving.telemetry import say_little
 from serving.telemetry.silence import hush
 
-__all__ = ["APP", "BENCH", "FILE", "application", "bench_options"]
+__all__ = ["BENCH", "FILE", "application", "bench_options"]
 
-APP: Final = "cell"
 DOOR, BENCH, RECORDER = "gateway", "studio", "recorder"
 FILE: Final = "EQUERRY_SETTINGS_FILE"
 LINES: Final = 1_024  # calls that the recorder holds, and that one process may have waiting

@@ -201,6 +201,9 @@ class Engine(Section):
 class Ray(Section):
     """How `equerry cell up --runtime ray` uses Ray Serve. With the local runtime nothing here counts."""
 
+    address: str = ""
+    """A Ray that runs already, as `HOST:PORT`; its token is looked for as Ray does. Empty starts one for this cell
+    alone, which listens on loopback and ends with it."""
     gateways: Count = 1
     """Gateways that run. Those of one machine share `listen.port`."""
     object_store: Annotated[int, Field(ge=75)] = 80

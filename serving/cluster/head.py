@@ -1,7 +1,7 @@
-"""A Ray of the cell's own on this machine, which ends with this process, however this process ends.
+"""The Ray that a cell runs on: one that is there already, or one of its own, which ends with this process.
 
-It listens on loopback alone, asks everybody for a token that is drawn for this run, has no dashboard, and writes below
-the cell's scratch folder.
+Its own listens on loopback alone, asks everybody for a token that is drawn for this run, has no dashboard, and writes
+below the cell's scratch folder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,20 +26,23 @@ MOST_PATH: Final = 40  # letters before a session's sockets have names that the 
 
 @contextmanager
 def head(settings: CellSettings) -> Iterator[None]:
-    """Ray runs until the block ends. Call it from the main thread, before anything has imported Ray.
+    """Ray is there until the block ends. Call it from the main thread, before anything has imported Ray.
 
-    Raises Unavailable when Ray does not start.
+    Raises Unavailable when Ray does not start, or is not where the settings say.
     """
-    scratch = settings.folders.scratch / "ray"
-    with _short(scratch) as folder:
-        os.environ.update(variables(folder, settings))
+    hush(os.environ)
+    with ExitStack() as stack:
+        if not settings.ray.address:
+            folder = stack.enter_context(_short(settings.folders.scratch / "ray"))
+            os.environ.update(variables(folder, settings))
         import ray  # reads its environment when it is imported
 
-        try:
+        stack.callback(ray.shutdown)
+        if settings.ray.address:
+            _join(ray, settings.ray.address)
+        else:
             _start(ray, folder, settings)
-            yield
-        finally:
-            ray.shutdown()
+        yield
 
 
 def logical_cores(settings: CellSettings) -> int:
@@ -50,18 +53,25 @@ def logical_cores(settings: CellSettings) -> int:
 
 def variables(folder: Path, settings: CellSettings) -> dict[str, str]:
     """For Ray and all that it starts. Draws the token and writes it into `folder`."""
-    found: dict[str, str] = {}
-    hush(found)
     token = folder / "token"
     token.unlink(missing_ok=True)
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), "ascii")
-    return found | {
+    return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the one way to have Ray listen on loopback alone, on any system
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, int(settings.engine.cpus))),
     }
+
+
+def _join(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address, logging_level="warning")
+    except (ConnectionError, RuntimeError, TimeoutError):
+        raise Unavailable(
+            f"There is no Ray at {address} that lets this cell in. Check ray.address and the token."
+        ) from None
 
 
 def _start(ray: Any, folder: Path, settings: CellSettings) -> None:

@@ -26,6 +26,7 @@ class RayCell:
     def __init__(self, settings: CellSettings, file: Path, tell: Callable[[dict[str, object]], None]) -> None:
         """`file` is the settings'; `tell` hears how the deployments are, whenever that changes."""
         self.settings, self.file, self.tell = settings, file.absolute(), tell
+        self.name = settings.cell.name  # of the application too: a Ray may have several cells of one operator
         self.drained = asyncio.Event()
         self._told: dict[str, object] = {}
 
@@ -42,22 +43,22 @@ class RayCell:
             told(f"The cell {self.settings.cell.name} is ready at {self.settings.cell.origin}.")
             await self._watch(stop)
             await self._hand_back()
-            await asyncio.to_thread(_end_serve)
+            await asyncio.to_thread(_end, self.name)
 
     def _deploy(self) -> None:
         from ray import serve
 
-        from serving.ray_app import APP, application
+        from serving.ray_app import application
 
         serve.start(proxy_location="Disabled")
         try:
-            serve.run(application({"settings": str(self.file)}), name=APP, route_prefix=None)
+            serve.run(application({"settings": str(self.file)}), name=self.name, route_prefix=None)
         except RuntimeError:  # Serve's word for a deployment that does not start; what kept it is in the lines above
             raise Unavailable("The cell did not start on Ray. What kept it stands above; mend that.") from None
 
     async def _watch(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            self._say({"parts": await asyncio.to_thread(_deployments)})
+            self._say({"parts": await asyncio.to_thread(_deployments, self.name)})
             if self.drained.is_set():
                 self._say({"jobs": await self._drain()})
             try:
@@ -74,7 +75,7 @@ class RayCell:
     async def _drain(self) -> int:
         """Jobs that are still in hand, after every studio was told to hand back."""
         try:
-            return sum(await asyncio.to_thread(_told_to_drain))
+            return sum(await asyncio.to_thread(_told_to_drain, self.name))
         except Exception:  # noqa: BLE001  one that is just being replaced; the next look tells it again
             return 1
 
@@ -96,26 +97,25 @@ async def _either(starting: asyncio.Task[None], stop: asyncio.Event) -> bool:
     return True
 
 
-def _deployments() -> dict[str, Any]:
+def _deployments(name: str) -> dict[str, Any]:
     """By name: how a deployment is, and its replicas by state."""
     from ray import serve
 
-    from serving.ray_app import APP
-
-    app = serve.status().applications.get(APP)
+    app = serve.status().applications.get(name)
     parts = app.deployments if app is not None else {}
     return {name: {"status": str(d.status.value), "replicas": dict(d.replica_states)} for name, d in parts.items()}
 
 
-def _told_to_drain() -> list[int]:
+def _told_to_drain(name: str) -> list[int]:
     from ray import serve
 
-    from serving.ray_app import APP, BENCH
+    from serving.ray_app import BENCH
 
-    return list(serve.get_deployment_handle(BENCH, APP).broadcast("drain").results(timeout_s=PATIENCE))
+    return list(serve.get_deployment_handle(BENCH, name).broadcast("drain").results(timeout_s=PATIENCE))
 
 
-def _end_serve() -> None:
+def _end(name: str) -> None:
+    """The cell's application; Ray itself ends with the block that it was made in."""
     from ray import serve
 
-    serve.shutdown()
+    serve.delete(name)
