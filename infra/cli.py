@@ -98,7 +98,7 @@ def plan(
     """
     from rich.console import Console
 
-    options = [*([] if guard else ["--no-guard"]), *(["--json"] if as_json else [])]
+    options = [*(["--guard"] if guard else []), *(["--json"] if as_json else [])]
     with Console(stderr=True).status(f"Running the program of {stack}", spinner="line"):
         ended = _ended([*_room(), stack, "--patience", str(PATIENCE), *options])
     typer.echo(ended.stdout, nl=False)

@@ -34,7 +34,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--list", action="store_true", help="the stacks that there are, as JSON")
     options.add_argument("--day", type=date.fromisoformat, default=datetime.now(UTC).date(), help="as of this day")
     options.add_argument("--json", action="store_true", help="for scripts")
-    options.add_argument("--no-guard", action="store_true", help="leave out the policy pack")
+    options.add_argument("--guard", action="store_true", help="hold the plan against the policy pack")
     options.add_argument("--patience", type=float, default=engine.PATIENCE, help="seconds that the program may take")
     return options
 
@@ -54,7 +54,7 @@ def _row(stack: str) -> dict[str, Any]:
 def _show(asked: argparse.Namespace) -> int:
     plan = engine.plan(asked.stack, engine.config(asked.stack), asked.day, patience=asked.patience)
     wrong = mistakes(plan)
-    said = () if asked.no_guard else _violations(plan)
+    said = _violations(plan) if asked.guard else ()
     if asked.json:
         json.dump({**plan.as_json(), "mistakes": wrong, "violations": [list(_words(one)) for one in said]}, sys.stdout)
     else:

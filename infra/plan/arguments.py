@@ -1,12 +1,13 @@
 """Holds what a program asks for against the provider's schema: names, what must be there, and types, all the way down.
 
 The SDK's constructors check only the first level, and only names. A dictionary deeper down, or a wrong type, would come
-back from the cloud half an hour into an update.
+back from the cloud half an hour into an update. `python -m infra.plan.arguments` reads a plan as JSON and prints them.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -115,3 +116,7 @@ def _opened(given: Any) -> Any:
 
 def _doubles(names: list[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
+
+
+if __name__ == "__main__":
+    json.dump(mistakes(Plan.from_json(json.load(sys.stdin))), sys.stdout)

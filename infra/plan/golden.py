@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pulumi.runtime.rpc import UNKNOWN
-
 from infra.plan.resources import Plan, Resource
 
 __all__ = ["text"]
 
+_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how Pulumi spells what is known later
 _MARK: Final = "4dabf18193072939515e22adb298388d"  # Pulumi's mark of what is not a plain value
 _WIDE: Final = 100  # letters of a value that stays on one line
 _PROVIDERS: Final = "pulumi:providers:"
@@ -81,7 +80,7 @@ def _shown(value: Any) -> Any:
         return "(secret)" if _MARK in value else {name: _shown(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_shown(one) for one in value]
-    if value == UNKNOWN:
+    if value == _UNKNOWN:
         return "(known later)"
     if isinstance(value, str) and value[:1] in ("{", "[") and len(value) > _WIDE:
         return _unfolded(value)

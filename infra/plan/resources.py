@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 __all__ = ["Plan", "Resource"]
@@ -63,8 +63,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The reverse of `as_json` after a walk through JSON."""
-        return cls(**{**value, "resources": tuple(_resource(row) for row in value["resources"])})
+        """The reverse of `as_json` after a walk through JSON; what stands beside a plan is left out."""
+        known = {field.name: value[field.name] for field in fields(cls)}
+        rows = tuple(_resource(row) for row in value["resources"])
+        return cls(**{**known, "resources": rows, "reads": tuple(value["reads"])})
 
 
 def _resource(row: Mapping[str, Any]) -> Resource:
