@@ -21,8 +21,9 @@ FIELD: Final = "body"
 class Detector(Protocol):
     """Looks for marks."""
 
-    most: int
-    """Bytes of a film that is looked at."""
+    @property
+    def most(self) -> int:
+        """Bytes of a film that is looked at."""
 
     async def sight(self, body: bytes) -> Sighting:
         """The marks in a film, whoever has encoded it since. Raises BadMedia when it cannot be read."""

@@ -34,17 +34,15 @@ class Ask:
 
     def send(self, client: httpx.Client) -> httpx.Response:
         """Raises httpx.HTTPError when there is no answer."""
-        given = {
-            name: value
-            for name, value in (
-                ("json", self.json),
-                ("data", self.data),
-                ("files", self.files),
-                ("content", self.content),
-            )
-            if value is not None
-        }
-        return client.request(self.method, self.path, headers=dict(self.headers), **given)
+        return client.request(
+            self.method,
+            self.path,
+            headers=dict(self.headers),
+            json=self.json,
+            data=self.data,
+            files=self.files,
+            content=self.content,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

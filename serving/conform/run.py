@@ -214,7 +214,7 @@ class Run:
         ]
 
     def _plan(self) -> Iterator[tuple[Ask, int, int]]:
-        """As many as wanted, spread evenly over dialects, modes and fields: each ask, its own cell, and where it goes."""
+        """As many as wanted, spread over dialects, modes and fields: each ask, its own cell, and the one that gets it."""
         of = [[*asks_openai.asks(words), *asks_dashscope.asks(words), *asks_native.asks(words)] for words in self.words]
         wanted = max(4, min(self.plan.requests, 4 * len(of[0])))
         for place in range(wanted):
@@ -273,7 +273,8 @@ class Run:
     # -- that the kit would have seen it
 
     def _planted(self, places: Sequence[Place]) -> list[Check]:
-        found, missed = [], []
+        found: list[str] = []
+        missed: list[str] = []
         for each in plants(self.words[0], self.sites[0], self.sites[1]):
             self.tell("planting leaks", len(found), 5)
             (found if self._sees(each, places[1]) else missed).append(each.name)
@@ -304,7 +305,7 @@ class Run:
             yield [skipped("deprived", says, f"Nothing was taken away: {why}.")]
             return
         for number in (1,) if self.plan.quick else (1, 0):
-            checks = []
+            checks: list[Check] = []
             for each in deprived(self.sites[number], self.words[number]):
                 self.tell(f"robbing {self.sites[number].name}", len(checks), 6)
                 checks.append(each)
