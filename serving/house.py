@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from policies.errors import PolicyError
 from serving.errors import CellError
+from serving.offer import chores
 from serving.parts import Parts
 from serving.telling import courier
 
@@ -22,6 +23,7 @@ class House:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.chores = chores(parts.settings, parts.store, parts.objects, parts.pen, parts.books)
         self.courier = courier(parts.settings, parts.store, secrets.token_bytes)
 
     async def keep(self) -> None:
@@ -40,6 +42,7 @@ class House:
             if turn % EXPIRY == 0:
                 with suppress(CellError):
                     await self._expire()
+                await self.chores.turn()
             turn += 1
             await asyncio.sleep(TURN)
 

@@ -10,13 +10,17 @@ from model.config import ModelConfig
 from policies.money import Currency
 from policies.prices import PriceBook, load_prices, parse_prices
 from policies.sla import Sla, load_sla, parse_sla
+from policies.tenants.registrar import Registrar
 from serving.admission import Admission, Offer
 from serving.errors import Refused
+from serving.gate import Pen
 from serving.jobs.store import Store
+from serving.media.store import Objects
+from serving.meter.chores import Chores, Ways
 from serving.settings import CellSettings
 from serving.sla.work import work_of
 
-__all__ = ["admission", "books_of", "offer_of", "sla_of"]
+__all__ = ["admission", "books_of", "chores", "offer_of", "sla_of"]
 
 HOUR_MS = 3_600_000
 MOST = 1 << 20  # bytes of one document
@@ -47,6 +51,17 @@ def offer_of(settings: CellSettings) -> Offer:
         region=f"{settings.cell.provider}/{settings.cell.region}",
         first_ms_per_second=round(settings.sla.first_seconds * 1000),
     )
+
+
+def chores(settings: CellSettings, store: Store, objects: Objects, pen: Pen, books: Registrar) -> Chores:
+    """What the meter of this cell does from time to time."""
+    ways = Ways(
+        region=f"{settings.cell.provider}/{settings.cell.region}",
+        sla=sla_of(settings),
+        keep_ms=round(settings.limits.uploads_retention * HOUR_MS),
+        on=settings.sla.on,
+    )
+    return Chores(store, objects, pen, lambda: [tenant.id for tenant in books.store.tenants()], ways)
 
 
 def sla_of(settings: CellSettings) -> Sla:

@@ -12,7 +12,7 @@ from typing import Protocol
 from serving.jobs.job import Job, JobId, TenantId
 from serving.jobs.records import Usage
 
-__all__ = ["Accounts", "Erasure", "InHand", "InLine", "TurnedAway", "WindowKept"]
+__all__ = ["Accounts", "Delivered", "Erasure", "InHand", "InLine", "TurnedAway", "WindowKept"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,15 @@ class WindowKept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A job that succeeded, by the events, which are only ever added."""
+
+    job: JobId
+    tenant: TenantId
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
     """A tenant's data that are to go, or have gone."""
 
@@ -78,6 +87,9 @@ class Accounts(Protocol):
 
     def usage_of(self, tenant: TenantId, since: int, until: int) -> Sequence[Usage]:
         """What one tenant was billed, oldest first."""
+
+    def delivered_between(self, since: int, until: int) -> Sequence[Delivered]:
+        """The jobs that succeeded in this time, oldest first."""
 
     def accounts(self) -> Mapping[str, str]:
         """The terms, as JSON, of every tenant or key that has some; a key is `TENANT/KEY`."""

@@ -28,6 +28,7 @@ class Billed:
     ordered: int  # when the job was taken on; this instant decides the price
     key: str  # id of the key that asked
     model: str
+    mode: str
     width: int
     height: int
     ms: int  # of the film as delivered
@@ -61,6 +62,7 @@ def read(row: Usage) -> Billed:
             ordered=int(told.get("ordered", row.at)),
             key=str(told["key"]),
             model=str(told["model"]),
+            mode=str(told["mode"]),
             width=int(told["width"]),
             height=int(told["height"]),
             ms=int(told["ms"]),

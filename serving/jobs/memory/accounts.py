@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from serving.jobs.accounts import Erasure, InHand, InLine, TurnedAway, WindowKept
+from serving.jobs.accounts import Delivered, Erasure, InHand, InLine, TurnedAway, WindowKept
 from serving.jobs.job import Job, State, TenantId, claim_order
 from serving.jobs.memory.counter import left_ms
 from serving.jobs.memory.tables import Tables
@@ -36,6 +36,11 @@ class MemoryAccounts:
         with self._t.lock:
             found = [u for u in self._t.usage.values() if u.tenant == tenant and since <= u.at < until]
             return sorted(found, key=lambda u: (u.at, u.job))
+
+    def delivered_between(self, since: int, until: int) -> Sequence[Delivered]:
+        with self._t.lock:
+            ends = [e for e in self._t.events if e.state is State.SUCCEEDED and since <= e.at < until]
+            return [Delivered(job=e.job, tenant=self._t.jobs[e.job].tenant, at=e.at) for e in ends]
 
     def accounts(self) -> Mapping[str, str]:
         with self._t.lock:

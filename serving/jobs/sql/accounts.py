@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from serving.jobs.accounts import Erasure, InHand, InLine, TurnedAway, WindowKept
+from serving.jobs.accounts import Delivered, Erasure, InHand, InLine, TurnedAway, WindowKept
 from serving.jobs.job import Job, TenantId
 from serving.jobs.records import Usage
 from serving.jobs.sql.database import Database, Run
@@ -25,6 +25,9 @@ class SqlAccounts:
 
     def usage_of(self, tenant: TenantId, since: int, until: int) -> Sequence[Usage]:
         return tuple(usage_of(row) for row in self._db.read("usage_of", tenant=tenant, since=since, until=until))
+
+    def delivered_between(self, since: int, until: int) -> Sequence[Delivered]:
+        return tuple(Delivered(**row) for row in self._db.read("delivered_between", since=since, until=until))
 
     def accounts(self) -> Mapping[str, str]:
         return {row["subject"]: row["terms"] for row in self._db.read("accounts")}

@@ -303,6 +303,10 @@ SELECT job, tenant, at, line FROM usage ORDER BY at DESC, job DESC LIMIT :most
 -- :name usage_of
 SELECT job, tenant, at, line FROM usage WHERE at >= :since AND at < :until AND tenant = :tenant ORDER BY at, job
 
+-- :name delivered_between
+SELECT e.job, j.tenant, e.at FROM job_events e JOIN jobs j ON j.id = e.job
+WHERE e.state = 'succeeded' AND e.at >= :since AND e.at < :until ORDER BY e.seq
+
 -- :name accounts
 SELECT subject, terms FROM accounts ORDER BY subject
 

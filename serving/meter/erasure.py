@@ -1,0 +1,45 @@
+"""The end of everything that a cell keeps of a tenant: prompts, films, sources, uploads, addresses. Bills stay.
+
+Jobs that are open are ended first, which takes the studios a step each; the house asks again until they have. The log
+is never changed: it gets an entry that the data are gone, and the entry's place is the proof that the tenant is given.
+What a copy or a backup of the database holds ends with that copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Final
+
+from policies.canonical import sha256
+from policies.log.entry import Erased
+from serving.gate import Pen
+from serving.jobs.accounts import Erasure
+from serving.jobs.store import Store
+from serving.media.store import Objects
+
+__all__ = ["carry_out"]
+
+EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+async def carry_out(erasure: Erasure, store: Store, objects: Objects, pen: Pen) -> bool:
+    """True when it is done and proven, False when jobs are still being ended. May be called again after a crash.
+
+    Raises Unavailable when a store does not do its work; PolicyError when the log cannot be written.
+    """
+    emptied = await asyncio.to_thread(store.erase, erasure.tenant)
+    if emptied is None:
+        return False
+    gone = 0
+    async for found in objects.older(EVER, erasure.tenant):
+        await objects.delete(found.key)
+        gone += 1
+    if gone:
+        return False  # the next turn sees that nothing is left, and that nothing came meanwhile
+    digest = sha256(erasure.id.encode())
+    receipt = await pen.commit(Erased(ten=erasure.tenant, key=digest))
+    proof = {"entry": receipt.index, "digest": digest, "objects_left": 0}
+    await asyncio.to_thread(store.erased, erasure.id, json.dumps(proof))
+    return True

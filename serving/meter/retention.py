@@ -1,0 +1,34 @@
+"""When what clients have sent goes: sources of films, and uploads. Films and checkpoints are the job store's matter.
+
+A source is needed until its job has ended, so nothing goes that is younger than the oldest job that waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Final
+
+from serving.jobs.store import Store
+from serving.media.ingest import FOLDER as SOURCES
+from serving.media.store import Objects
+from serving.media.uploads import FOLDER as UPLOADS
+
+__all__ = ["sweep"]
+
+MOST: Final = 1_000  # objects in one go; the next go takes the rest
+
+
+async def sweep(store: Store, objects: Objects, *, now: int, keep_ms: int) -> int:
+    """Delete sources and uploads that are older than `keep_ms`; returns how many. `now` is milliseconds since 1970."""
+    backlog = await asyncio.to_thread(store.backlog)
+    oldest = now - keep_ms if backlog.oldest is None else min(now - keep_ms, backlog.oldest)
+    due = []
+    async for found in objects.older(datetime.fromtimestamp(oldest / 1000, UTC)):
+        if found.key.split("/")[1] in (SOURCES, UPLOADS):
+            due.append(found.key)
+        if len(due) == MOST:
+            break
+    for key in due:
+        await objects.delete(key)
+    return len(due)
