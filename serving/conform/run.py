@@ -214,7 +214,7 @@ class Run:
         ]
 
     def _plan(self) -> Iterator[tuple[Ask, int, int]]:
-        """As many as wanted, spread over dialects, modes and fields: each ask, its own cell, and the one that gets it."""
+        """As many as wanted, over dialects, modes and fields: each ask, its own cell, and the one that gets it."""
         of = [[*asks_openai.asks(words), *asks_dashscope.asks(words), *asks_native.asks(words)] for words in self.words]
         wanted = max(4, min(self.plan.requests, 4 * len(of[0])))
         for place in range(wanted):
