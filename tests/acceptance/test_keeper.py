@@ -76,7 +76,7 @@ class Keeper:
             )
 
     def ready(self) -> None:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while time.monotonic() < end:
             assert self.process.poll() is None, (self.folder / "out.log").read_text()
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import lru_cache
 from typing import Any
 
@@ -97,6 +98,8 @@ def taken(text: str, version: str) -> tuple[str, ...]:
     """The kinds and names in one file's text; raises for what a cluster would not take."""
     objects = [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each is not None]
     check(objects, version)
+    for each in objects:
+        tomllib.loads(each.get("data", {}).get("cell.toml", ""))
     return tuple(f"{each['kind']} {each['metadata']['name']}" for each in objects)
 
 

@@ -93,6 +93,7 @@ BAD: list[tuple[Any, Values, str]] = [
     (AWS, {"settings": {"jobs": {"drain": 120}}}, "could not hand its jobs back"),
     (AWS, {"telemetry": {"metrics": False}}, "monitoring.serviceMonitor needs telemetry.metrics"),
     (AWS, {"settings": {"engine": {"batch": 2}}}, "settings.engine.batch is decided by other values"),
+    (AWS, {"settings": {"log": {"domain": "a\x7f"}}}, "holds a control character"),
     (AWS, {"settings": {"policies": {"tenants": "/tmp"}}}, "settings.policies.tenants is decided by other values"),
 ]
 

@@ -125,5 +125,9 @@ attest: {{ include "cell.settings.attest" . }}
 {{- end }}
 {{- end }}
 {{- end -}}
-{{- include "toml.file" (merge $ours (deepCopy .Values.settings)) -}}
+{{- $text := include "toml.file" (merge $ours (deepCopy .Values.settings)) -}}
+{{- if regexMatch "[\\x{7f}-\\x{9f}\\x{2028}\\x{2029}\\x{feff}\\x{fffe}\\x{ffff}]" $text }}
+{{- fail "A value holds a control character, which no setting may: look in settings and objects.options." }}
+{{- end -}}
+{{- $text -}}
 {{- end }}
