@@ -375,7 +375,7 @@ def _database(
 
 def _url(endpoints: Any, name: str, user: str) -> str:
     first = endpoints[0]
-    return f"postgresql://{user}@{first.get('domain')}:{first.get('port')}/{name}"
+    return f"postgresql://{user}@{first.get('domain')}:{first.get('port') or 5432}/{name}"
 
 
 def _identity() -> Identity:

@@ -435,7 +435,7 @@ def _database(site: Site, private: scaleway.network.PrivateNetwork) -> Database:
 
 
 def _url(endpoint: Any, name: str) -> str:
-    return f"postgresql://equerry@{endpoint.get('ip')}:{endpoint.get('port')}/{name}"
+    return f"postgresql://equerry@{endpoint.get('ip')}:{endpoint.get('port') or 5432}/{name}"
 
 
 def _identity(site: Site, application: scaleway.iam.Application) -> Identity:

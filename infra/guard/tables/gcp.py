@@ -29,7 +29,13 @@ WANTS: Final = (
     Want("no-casual-deletion", _BUCKET, "forceDestroy", Free((False,)), _KEEP),
     Want("customer-key", _SQL, "encryptionKeyName", Given(), _OWN_KEY),
     Want("no-public-database", _SQL, "settings.ipConfiguration.ipv4Enabled", Is((False,)), "Use the private network."),
-    Want("no-public-database", _SQL, "settings.ipConfiguration.privateNetwork", Given(), "Name the cell's network."),
+    Want(
+        "no-public-database",
+        _SQL,
+        "settings.ipConfiguration.pscConfigs[*].pscEnabled",
+        Free((True,)),
+        "The cell reaches it by a private endpoint of its own.",
+    ),
     Want(
         "no-public-database", _SQL, "settings.ipConfiguration.authorizedNetworks", Missing(), "These are public ones."
     ),
@@ -81,7 +87,7 @@ WANTS: Final = (
         "no-public-load-balancer",
         "gcp:compute/forwardingRule:ForwardingRule",
         "loadBalancingScheme",
-        Is(("INTERNAL", "INTERNAL_MANAGED")),
+        Is(("INTERNAL", "INTERNAL_MANAGED", "")),  # the empty one is a private endpoint's
         "EXTERNAL is the default; say an internal scheme.",
     ),
 )
