@@ -92,6 +92,8 @@ class Chart(_Document):
     """Of the image; tags move."""
     origin: Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.-]{1,253}$")]
     """Under which clients reach the cell."""
+    values: Annotated[str, StringConstraints(pattern=r"^values-[a-z0-9-]{1,40}\.yaml$")]
+    """File beside the chart with the operator's own values; what this program knows stands over them."""
 
 
 class RegionSpec(_Document):
