@@ -18,7 +18,8 @@ from serving.house import House
 from serving.media.marks import open_marker
 from serving.media.marks.selftest import SelfTest
 from serving.parts import Parts, engine, now_ms, studio
-from serving.telemetry.operations import Operations, bound, serve_operations
+from serving.telemetry.operations import bound
+from serving.telemetry.tower import keep_watch
 
 __all__ = ["LocalCell"]
 
@@ -92,11 +93,8 @@ class LocalCell:
         await self.gateway.prober.aclose()
 
     async def _be_watched(self, operations: socket.socket) -> None:
-        watch, ready = self.parts.watch, self.gateway.ready
-        async with asyncio.TaskGroup() as group:
-            group.create_task(watch.scraper.run())
-            group.create_task(watch.pulse.run(self.parts.store.backlog, self.engine.stats, ready))
-            group.create_task(serve_operations(Operations(ready, watch.families), operations))
+        parts, ready = self.parts, self.gateway.ready
+        await keep_watch(parts.watch, operations, backlog=parts.store.backlog, ready=ready, stats=self.engine.stats)
 
     async def _work(self) -> None:
         try:

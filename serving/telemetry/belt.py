@@ -6,6 +6,7 @@ dropped and counted: what waits is older, and tells how the trouble began.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from serving.telemetry.sieve import Tally
 __all__ = ["Belt"]
 
 Item = TypeVar("Item")
+log = logging.getLogger(__name__)
+
 BATCH: Final = 512  # items of one export
 
 
@@ -31,6 +34,7 @@ class Belt(Generic[Item]):
         self._news = threading.Condition()  # guards the items and the next three
         self._closing = self._hurry = False
         self._sending = 0
+        self._well = True  # whether the collector took what it was last given
         self._thread = threading.Thread(target=self._run, name=f"telemetry-{signal}", daemon=True)
         self._thread.start()
 
@@ -91,6 +95,15 @@ class Belt(Generic[Item]):
             self._tally.send(self._signal, len(some))
         else:
             self._tally.drop(self._signal, "failed", len(some))
+        self._note(taken)
         with self._news:
             self._sending = 0
             self._news.notify_all()
+
+    def _note(self, taken: bool) -> None:
+        """Says when the collector begins to fail and when it is well again, not each time between."""
+        if taken and not self._well:
+            log.warning("The collector takes telemetry again.", extra={"signal": self._signal})
+        elif not taken and self._well:
+            log.warning("The collector takes no telemetry. What it misses is counted.", extra={"signal": self._signal})
+        self._well = taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -54,6 +55,9 @@ def open_watch(settings: CellSettings) -> Watch:
     """Raises Refused for a secret's file that cannot be read."""
     t, tally = settings.telemetry, Tally()
     count_logs(tally)
+    logging.getLogger("opentelemetry").setLevel(
+        logging.CRITICAL + 1
+    )  # it would say at each try what the belt says once
     resource = _resource(settings.cell.name)
     meters = Meters(resource, tally, tenants=t.tenants)
     provider, belt = _tracing(t, resource, tally)

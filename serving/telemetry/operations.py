@@ -59,6 +59,7 @@ def bound(host: str, port: int) -> socket.socket:
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         place.bind((host, port))
+        place.listen()  # only from here on is the port nobody else's
     except OSError as error:
         place.close()
         raise Refused(
@@ -85,4 +86,10 @@ async def serve_operations(app: Operations, place: socket.socket) -> None:
         lifespan="off",
         limit_concurrency=MOST,
     )
-    await _Listener(config).serve([place])
+    listener = _Listener(config)
+    try:
+        await listener.serve([place])
+    finally:  # who is cancelled leaves its doors open otherwise
+        for server in getattr(listener, "servers", ()):
+            server.close()
+        place.close()

@@ -67,6 +67,22 @@ def test_closing_does_not_wait_longer_than_it_may():
     hold.set()
 
 
+def test_a_collector_that_fails_is_spoken_of_once_and_again_when_it_is_well(caplog):
+    moods = iter([True, False, False, False, True, True])
+    belt: Belt[int] = Belt("spans", lambda _: next(moods), Tally(), most=10, every=60)
+
+    with caplog.at_level("WARNING"):
+        for number in range(6):
+            belt.put(number)
+            belt.flush(5)
+    belt.close(5)
+
+    assert [record.getMessage().split(".")[0] for record in caplog.records] == [
+        "The collector takes no telemetry",
+        "The collector takes telemetry again",
+    ]
+
+
 def test_items_leave_in_their_order():
     got: list[int] = []
     belt: Belt[int] = Belt("spans", lambda items: got.extend(items) or True, Tally(), most=5_000, every=60)

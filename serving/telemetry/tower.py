@@ -1,0 +1,46 @@
+"""Keeps watch over one process of a cell: takes readings, asks engines for theirs, and answers operators."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+from model.engine import Stats
+from serving.errors import Refused
+from serving.jobs.records import Backlog
+from serving.settings import Listen
+from serving.telemetry.opened import Watch
+from serving.telemetry.operations import Operations, bound, serve_operations
+
+__all__ = ["keep_watch", "place_among"]
+
+MOST = 8  # processes of one cell on one machine that have a port for operators
+
+
+async def keep_watch(
+    watch: Watch,
+    place: socket.socket,
+    *,
+    backlog: Callable[[], Backlog],
+    ready: Callable[[], Awaitable[str]],
+    stats: Callable[[], Stats] | None = None,
+) -> None:
+    """Until cancelled. `place` is bound already; `stats` are those of the engine, where this process has one."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch.scraper.run())
+        group.create_task(watch.pulse.run(backlog, stats, ready))
+        group.create_task(serve_operations(Operations(ready, watch.families), place))
+
+
+def place_among(listen: Listen) -> socket.socket:
+    """A place for operators where several processes share a machine: the first free port from `operations_port` on.
+
+    Raises Refused when all of them are taken.
+    """
+    for port in range(listen.operations_port, listen.operations_port + MOST - 1):
+        try:
+            return bound(listen.operations_host, port)
+        except Refused:
+            continue
+    return bound(listen.operations_host, listen.operations_port + MOST - 1)
