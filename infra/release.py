@@ -92,6 +92,7 @@ class Release(pulumi.ComponentResource):
         external = {
             "host": found.apply(lambda url: url.hostname or ""),
             "port": found.apply(lambda url: url.port or 5432),
+            "sslMode": parts.database.verify,
             "user": found.apply(lambda url: url.username or ""),
             "name": found.apply(lambda url: url.path.removeprefix("/")),
         }

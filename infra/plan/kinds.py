@@ -34,7 +34,7 @@ def resource_class(kind: str) -> type | None:
     for known in rpc._RESOURCE_MODULES.get(module, []):
         found = known.mod_info["classes"].get(kind)  # type: ignore[attr-defined]
         if found:
-            return getattr(import_module(known.mod_info["fqn"]), found)  # type: ignore[attr-defined, no-any-return]
+            return getattr(import_module(known.mod_info["fqn"]), found)  # type: ignore[attr-defined]
     return None
 
 
@@ -43,7 +43,7 @@ def _provider_class(kind: str) -> type | None:
         return None
     package = kind.rsplit(":", 1)[1]
     module = import_module(_MODULES.get(package, f"pulumi_{package.replace('-', '_')}"))
-    return module.Provider  # type: ignore[no-any-return]
+    return module.Provider
 
 
 @cache

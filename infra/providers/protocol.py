@@ -132,6 +132,7 @@ class Database(Part):
     url: pulumi.Output[str]  # postgresql://USER@HOST:PORT/NAME, never with a password
     password: pulumi.Output[str] | None  # a secret; None where the cloud keeps it itself
     password_at: pulumi.Output[str] | None = None  # what names the password in the cloud's own vault, if it keeps it
+    verify: str = "verify-full"  # libpq's sslmode; verify-ca where a certificate is not made out to the host's name
     ca: pulumi.Output[str] | None = None  # PEM of the authority that the client checks, where it is not a public one
 
 

@@ -44,7 +44,7 @@ class Azure:
         """The resource group and its policies come first, so that they hold for all that follows."""
         border = Border(site.room("guard"))
         vnet = Vnet(site.room("network"), border.group)
-        keys = Keys(site.room("key"), border.group)
+        keys = Keys(site.room("key"), border.group, vnet)
         sink = Sink(site.room("audit"), border.group, vnet, keys)
         wall = Wall(site.room("egress"), border.group, vnet)
         films = Films(site.room("store"), border.group, vnet, keys)

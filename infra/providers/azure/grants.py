@@ -10,11 +10,20 @@ import pulumi_azure_native as azure
 
 from infra.site import Site
 
-__all__ = ["BLOB_CONTRIBUTOR", "CRYPTO_SERVICE", "CRYPTO_USER", "NETWORK_CONTRIBUTOR", "grant", "identity"]
+__all__ = [
+    "BLOB_CONTRIBUTOR",
+    "CRYPTO_SERVICE",
+    "CRYPTO_USER",
+    "KEYS_CONTRIBUTOR",
+    "NETWORK_CONTRIBUTOR",
+    "grant",
+    "identity",
+]
 
 CRYPTO_SERVICE: Final = "e147488a-f6f5-4113-8e2d-b22465e65bf6"  # Key Vault Crypto Service Encryption User
 CRYPTO_USER: Final = "12338af0-0e69-4776-bea7-57ae8d297424"  # Key Vault Crypto User
 BLOB_CONTRIBUTOR: Final = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"  # Storage Blob Data Contributor
+KEYS_CONTRIBUTOR: Final = "f25e0fa2-a7c8-4377-a976-54943a77a395"  # Key Vault Contributor
 NETWORK_CONTRIBUTOR: Final = "4d97b98b-1d4f-4787-a291-c67834d212e7"  # Network Contributor
 _NAMESPACE: Final = uuid.UUID("6f1f2e56-6f0b-5f0e-9d0c-6d8f6a1f2b11")  # of the names of assignments
 

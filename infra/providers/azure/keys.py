@@ -7,7 +7,8 @@ from typing import Final
 import pulumi
 import pulumi_azure_native as azure
 
-from infra.providers.azure.grants import CRYPTO_SERVICE, CRYPTO_USER, grant, identity
+from infra.providers.azure.grants import CRYPTO_SERVICE, CRYPTO_USER, KEYS_CONTRIBUTOR, grant, identity
+from infra.providers.azure.network import Vnet
 from infra.providers.protocol import Control, Key, State
 from infra.site import Site
 from policies.constraints import Evidence
@@ -21,7 +22,7 @@ _BITS: Final = 3072
 class Keys:
     """The vault; a key and an identity each for films, jobs, the cluster and the audit log."""
 
-    def __init__(self, site: Site, group: azure.resources.ResourceGroup) -> None:
+    def __init__(self, site: Site, group: azure.resources.ResourceGroup, vnet: Vnet) -> None:
         self._site = site
         self._group = group
         self.vault = self._vault()
@@ -30,6 +31,8 @@ class Keys:
         self.cluster, self.cluster_user = self._key("cluster"), self._user("cluster")
         self.audit, self.audit_user = self._key("audit"), self._user("audit")
         grant(site, "cluster-wraps", self.cluster_user, CRYPTO_USER, self.vault.id)
+        grant(site, "cluster-reaches-keys", self.cluster_user, KEYS_CONTRIBUTOR, self.vault.id)
+        vnet.door(site, "vault", self.vault.id, "vault", vnet.names("vault", "privatelink.vaultcore.azure.net"))
 
     def part(self) -> Key:
         """As the protocol wants it."""
