@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from model.engine import Engine
     from serving.studio.studio import Studio
 
-__all__ = ["Parts", "build", "database", "engine", "now_ms", "own_ledger", "studio"]
+__all__ = ["Parts", "build", "database", "database_url", "engine", "now_ms", "object_options", "own_ledger", "studio"]
 
 HOUR: Final = 3_600_000  # milliseconds
 NO_EGRESS: Final = sha256(b"equerry/egress/none-declared").hexdigest()  # the cell knows of no egress policy around it
@@ -124,7 +124,7 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
             settings=settings,
             store=watched(store, "store", watch.eyes, heard_of_jobs(watch.eyes)),
             objects=watched(
-                open_objects(settings.objects_url, _options(settings)),
+                open_objects(settings.objects_url, object_options(settings)),
                 "objects",
                 watch.eyes,
                 heard_of_objects(watch.eyes),
@@ -230,7 +230,8 @@ def _rules(settings: CellSettings) -> Rules:
     )
 
 
-def _options(settings: CellSettings) -> dict[str, str]:
+def object_options(settings: CellSettings) -> dict[str, str]:
+    """Options of the objects' store, secrets among them."""
     hidden = {name: read_secret(path).decode() for name, path in settings.objects.secrets.items()}
     return {**settings.objects.options, **hidden}
 

@@ -171,7 +171,7 @@ def rows_of(settings: CellSettings) -> Iterator[Hay]:
 def _objects(settings: CellSettings) -> Iterator[Hay]:
     """Every object of a store that is not a folder."""
     from serving.media.store import open_objects
-    from serving.parts import _options as object_options
+    from serving.parts import object_options
 
     store = open_objects(settings.objects_url, object_options(settings))
 
