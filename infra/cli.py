@@ -45,6 +45,9 @@ def size(
     efficiency: Annotated[
         float | None, typer.Option(min=0.01, max=1.0, help="What the engine reaches of the roofline; measure yours.")
     ] = None,
+    all_machines: Annotated[
+        bool, typer.Option("--all", help="Every machine of a region, and not the cheapest alone.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show which machines hold the model, how many a demand takes, and what they cost a month.
@@ -52,7 +55,7 @@ def size(
     The figures of the film come from `equerry model layout`; speeds and prices from infra/gpus.py, with their dates.
     The efficiency is a guess until you have measured your engine on that machine, and costs follow it in proportion.
     """
-    from infra.sizing import EFFICIENCY, choices
+    from infra.sizing import EFFICIENCY, cheapest, choices
 
     if not 0 < clips_per_minute <= 100_000:
         raise Refused("Ask for more than 0 and at most 100,000 clips per minute.")
@@ -61,6 +64,8 @@ def size(
     catalogue = _catalogue()
     places = region or [one.id for one in catalogue.regions if one.jurisdiction == jurisdiction]
     found = choices(film, clips_per_minute, catalogue, reached, places)
+    if not all_machines:
+        found = cheapest(found)
     if as_json:
         _print_json({"efficiency": reached, "film": asdict(film), "choices": [asdict(one) for one in found]})
         return
@@ -169,25 +174,43 @@ def _table(found: Sequence[Choice], film: Film, efficiency: float, title: str) -
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        "region", "pool", "TP", "films at once", "s a film", "films/min each", "a month", "known", title=title
-    )
+    heads = ("region", "machines", "cards", "TP", "films at once", "s a film", "films/min", "a month", "machine, price")
+    table = Table(*heads, title=title, box=None)
     for one in found:
-        pool = f"{one.machines} x {one.machine.name} ({one.machine.count} x {one.machine.accelerator})"
-        month = "no price" if one.month is None else f"{one.month:,.0f} {one.currency}"
-        price = one.machine.price
-        known = f"machine {one.sure}" + (f", price {price.sure}" if price else "")
-        rate = f"{one.films_per_minute:.2f}"
-        batch = f"{one.replicas_per_machine} x {one.batch}"
-        table.add_row(one.region, pool, str(one.tensor_parallel), batch, f"{one.film_seconds:.0f}", rate, month, known)
+        table.add_row(*_cells(one))
     console = Console()
     console.print(table)
     weights, film_gb = film.weight_bytes / 1e9, film.sequence * film.kv_bytes_per_slot / 1e9
     console.print(f"Weights {weights:.1f} GB, keys and values {film_gb:.1f} GB a film, {film.waves} steps.")
     console.print(
         f"Speeds are {efficiency:.0%} of the roofline, which is a guess: measure, and say --efficiency. Machines are a "
-        "quarter more than the mean demand. Prices are lists on demand, of the region in infra/gpus.py, without tax."
+        "quarter more than the mean demand needs. Prices are lists on demand without tax, of the region that "
+        "infra/gpus.py names; EUR and USD are not converted, and the order takes them as alike. Cluster, firewall, "
+        "gateways, database and CPU machines come on top."
     )
+    best = found[0]
+    console.print(f"For a stack file in {best.region}:", _pool(best), sep="\n  ", markup=False, highlight=False)
+
+
+def _cells(one: Choice) -> tuple[str, ...]:
+    carrier = one.machine
+    return (
+        one.region,
+        f"{one.machines} x {carrier.name}",
+        f"{carrier.count} x {carrier.accelerator}",
+        str(one.tensor_parallel),
+        f"{one.machines * one.replicas_per_machine} x {one.batch}",
+        f"{one.film_seconds:.0f}",
+        f"{one.films_per_minute * one.machines:.1f}",
+        "no price" if one.month is None else f"{one.month:,.0f} {one.currency}",
+        f"{one.sure}, {carrier.price.sure if carrier.price else 'none'}",
+    )
+
+
+def _pool(one: Choice) -> str:
+    """A line under `pools` of a stack file."""
+    shared = f", tensor_parallel: {one.tensor_parallel}" if one.tensor_parallel > 1 else ""
+    return f"- {{name: gpu, role: gpu, machine: {one.machine.name}, nodes: {one.machines}{shared}, disk: 300}}"
 
 
 def _print_json(value: object) -> None:

@@ -17,7 +17,7 @@ from infra.gpus import ACCELERATORS, MACHINES, Machine
 from infra.ground import USABLE, offered
 from policies.catalogue import Catalogue, Confidence
 
-__all__ = ["EFFICIENCY", "HOURS", "Choice", "Film", "choices", "fit"]
+__all__ = ["EFFICIENCY", "HOURS", "Choice", "Film", "cheapest", "choices", "fit"]
 
 EFFICIENCY: Final = 0.35  # of the roofline; unmeasured on CUDA
 LINK_LOSS: Final = 0.85  # of a group's speed that is left for each doubling of tensor parallel without NVLink; a guess
@@ -87,6 +87,14 @@ def choices(
             "No machine that the catalogue knows in these regions holds one such film. Ask for fewer seconds."
         )
     return made
+
+
+def cheapest(found: Iterable[Choice]) -> list[Choice]:
+    """The first of each region, in the same order."""
+    first: dict[str, Choice] = {}
+    for one in found:
+        first.setdefault(one.region, one)
+    return list(first.values())
 
 
 def _order(choice: Choice) -> tuple[bool, float, str, str]:

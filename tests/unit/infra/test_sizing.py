@@ -15,7 +15,7 @@ from infra.cli import app
 from infra.errors import Impossible, Refused, Unavailable
 from infra.figures import figures
 from infra.gpus import machine
-from infra.sizing import Film, choices, fit
+from infra.sizing import Film, cheapest, choices, fit
 from model.clip import Mode
 from model.config import CONFIGS
 from model.plan import as_json, plan
@@ -50,6 +50,15 @@ def test_the_cheapest_with_a_price_comes_first_and_those_without_come_last():
 
     assert priced == sorted(priced)
     assert months == [*priced, *[None] * (len(months) - len(priced))]
+
+
+def test_each_region_shows_its_cheapest_machine_once():
+    found = choices(FILM, 10, CATALOGUE)
+    shown = cheapest(found)
+
+    assert {one.region for one in shown} == {one.region for one in found}
+    assert len(shown) == len({one.region for one in shown})
+    assert all(one == next(other for other in found if other.region == one.region) for one in shown)
 
 
 def test_a_film_that_no_machine_holds_is_refused():
@@ -98,7 +107,7 @@ def test_the_command_prints_the_same_choices_as_json():
     said = json.loads(left.stdout)
 
     assert left.exit_code == 0
-    assert {one["region"] for one in said["choices"]} == {"aws/eu-north-1"}
+    assert [one["region"] for one in said["choices"]] == ["aws/eu-north-1"]
     assert said["film"]["weight_bytes"] == figures("horse").weight_bytes
 
 
