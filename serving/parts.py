@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from model.engine import Engine
     from serving.studio.studio import Studio
 
-__all__ = ["Parts", "build", "database", "database_url", "engine", "now_ms", "object_options", "own_ledger", "studio"]
+__all__ = ["Parts", "build", "database", "engine", "now_ms", "object_options", "own_ledger", "studio"]
 
 HOUR: Final = 3_600_000  # milliseconds
 NO_EGRESS: Final = sha256(b"equerry/egress/none-declared").hexdigest()  # the cell knows of no egress policy around it
