@@ -155,7 +155,7 @@ def rows_of(settings: CellSettings) -> Iterator[Hay]:
 
     from serving.parts import database as database_url
 
-    engine = create_engine(database(settings).replace("postgresql://", "postgresql+psycopg://", 1))
+    engine = create_engine(database_url(settings).replace("postgresql://", "postgresql+psycopg://", 1))
     try:
         with engine.connect() as connection:
             known = MetaData()
