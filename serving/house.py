@@ -46,11 +46,11 @@ class House:
             turn += 1
             await asyncio.sleep(TURN)
 
-    async def follow(self) -> None:
-        """What every process does for itself: take the newest rules."""
+    async def follow(self, seconds: float = TURN) -> None:
+        """What every process does for itself: take the newest rules, every so many seconds."""
         while True:
             await self.refresh()
-            await asyncio.sleep(TURN)
+            await asyncio.sleep(seconds)
 
     async def refresh(self) -> None:
         """New tables, when a document, the tenants or the day have changed."""

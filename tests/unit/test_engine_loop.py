@@ -4,6 +4,7 @@ What a film is made of depends on its task and nothing else, so every test compa
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
@@ -226,6 +227,33 @@ def test_a_cancelled_film_is_dropped_before_the_next_step():
         assert not dice.open_now
 
     run(lambda: dice, work)
+
+
+def test_a_cancelled_film_is_in_no_step_after_the_one_that_is_under_way():
+    steps: list[set[int]] = []  # seeds at work in each step
+    leave = threading.Semaphore(5)  # to finish a step
+
+    def count(seeds: set[int]) -> None:
+        steps.append(seeds)
+        leave.acquire()
+
+    async def until(number: int) -> None:
+        while len(steps) < number:
+            await asyncio.sleep(0.001)
+
+    async def work(engine: EngineLoop) -> None:
+        films = [asyncio.ensure_future(heard_out(engine.submit(task(seed, 40)))) for seed in (1, 2)]
+        await until(6)  # the sixth has begun and cannot finish
+        await engine.cancel("job 1")
+        leave.release(3)
+        await until(9)
+        leave.release(100_000)
+        assert isinstance((await asyncio.gather(*films, return_exceptions=True))[0], Stopped)
+
+    run(lambda: Dice(stride=1, trouble=count), work)
+
+    assert steps[5] == {1, 2}
+    assert all(seeds == {2} for seeds in steps[6:])
 
 
 def test_a_film_that_nobody_listens_to_any_more_is_dropped():
