@@ -24,6 +24,7 @@ DOORS = {
     "tenant": ("policies.tenants.cli", "Keep customers, what binds them, and their keys."),
     "audit": ("policies.log.cli", "Verify the residency log, and hand out proofs and exports."),
     "cell": ("serving.cli", "Run one region: make a cell, start it, look at it, stop it."),
+    "simulate": ("serving.simulate.cli", "Simulate many cells: residency, promises, GPU-hours and money."),
     "job": ("serving.jobs.cli", "Look at jobs of a cell, and cancel them."),
 }
 
