@@ -109,13 +109,19 @@ def films(count: int) -> Iterator[tuple[str, Film]]:
         scene = any_scene(rng, small)
         sound = heard(scene, 8 * seconds).astype(np.float32)
         if natural:
-            frames = (clouds, _noise)[number // 10 % 2](rng, size if grown else small, 8 * seconds)
+            frames = (_clouds, _noise)[number // 10 % 2](rng, size if grown else small, 8 * seconds)
             sound = _music(rng, seconds)
         else:
             frames = render(scene, 8 * seconds)
         frames = fit(frames, size) if grown else frames
         kind = f"{'grown' if grown else 'small'} {'natural' if natural else 'toy'}"
         yield kind, Film(frames=frames, fps=Fraction(8), sound=sound, rate=8_000)
+
+
+def _clouds(rng: np.random.Generator, size: Size, frames: int) -> Frames:
+    """Soft patches that drift, and back again: they are drawn large enough for two seconds one way."""
+    there = clouds(rng, size, 16)
+    return np.concatenate([there, there[::-1]])[:frames]
 
 
 def _noise(rng: np.random.Generator, size: Size, frames: int) -> Frames:
