@@ -87,7 +87,10 @@ def free_port() -> int:
 @asynccontextmanager
 async def running(home: Path, key: str) -> AsyncIterator[httpx.AsyncClient]:
     """The cell, served in this loop."""
-    parts, stop, ready = build(load(home / "cell.toml")), asyncio.Event(), asyncio.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EQUERRY_LISTEN__OPERATIONS_PORT", str(free_port()))  # the last cell's may not be free yet
+        parts = build(load(home / "cell.toml"))
+    stop, ready = asyncio.Event(), asyncio.Event()
     place = socket.create_server(("127.0.0.1", 0))
     serving_it = asyncio.create_task(LocalCell(parts).run(stop, lambda _: ready.set(), [place]))
     try:
@@ -99,9 +102,11 @@ async def running(home: Path, key: str) -> AsyncIterator[httpx.AsyncClient]:
             yield client
     finally:
         stop.set()
-        await serving_it
-        place.close()
-        parts.close()
+        try:
+            await serving_it
+        finally:
+            place.close()
+            parts.close()
 
 
 async def submit(client: httpx.AsyncClient, seed: int, **more: object) -> str:
