@@ -84,9 +84,9 @@ class Site:
         options.protect = True
         return options
 
-    def invoke_options(self) -> pulumi.InvokeOptions:
-        """For reading from the cloud, through the same pinned provider."""
-        return pulumi.InvokeOptions(parent=self.parent, provider=self.provider)
+    def invoke_options(self, *, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.InvokeOutputOptions:
+        """For reading from the cloud, through the same pinned provider, once something is there."""
+        return pulumi.InvokeOutputOptions(parent=self.parent, provider=self.provider, depends_on=list(depends_on))
 
 
 def _short(name: str, longest: int = _LONGEST) -> str:

@@ -25,6 +25,8 @@ _STACK: Final = "pulumi:pulumi:Stack"
 #: Reads that a plan can answer, each with the fields of the answer.
 ANSWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "azure-native:authorization:getClientConfig": ("clientId", "objectId", "subscriptionId", "tenantId"),
+    "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": ("id", "name", "project", "serviceAccountId"),
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": ("emailAddress", "id", "member", "project"),
     "gcp:organizations/getProject:getProject": ("id", "name", "number", "projectId"),
 }
 

@@ -75,6 +75,13 @@ def test_everything_is_named_after_the_cell_and_no_name_stands_twice(stack):
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("name", [stack for stack in STACKS if stack.startswith(("aws", "azure", "gcp"))])
+def test_a_name_in_brackets_means_one_resource(name):
+    names = [one.name for one in plan(name).resources if one.custom]
+
+    assert sorted(names) == sorted(set(names))
+
+
 def test_everything_in_the_cloud_has_a_provider_that_the_cell_made(stack):
     made = {one.urn for one in stack.resources if one.type.startswith(PROVIDERS)}
     strays = [

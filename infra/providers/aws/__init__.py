@@ -49,7 +49,7 @@ class Aws:
         sink = Sink(site.room("audit"), keys)
         vpc = Vpc(site.room("network"), sink)
         films = Films(site.room("store"), keys, vpc)
-        wall = Wall(site.room("egress"), vpc)
+        wall = Wall(site.room("egress"), vpc, sink)
         sink.watch(films)
         kubernetes = Kubernetes(site.room("cluster"), vpc, keys, boundary, wall)
         postgres = Postgres(site.room("database"), vpc, keys)

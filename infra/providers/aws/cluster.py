@@ -45,6 +45,7 @@ class Kubernetes:
         self._keys = keys
         self._boundary = boundary
         self._vpc = vpc
+        self._attached: list[pulumi.Resource] = []  # policies of roles, which have to be there before their machines
         log = self._log()
         role = self._role("cluster", "eks.amazonaws.com", "AmazonEKSClusterPolicy")
         self.cluster = self._cluster(role, log)
@@ -97,7 +98,7 @@ class Kubernetes:
             bootstrap_self_managed_addons=False,
             deletion_protection=True,
             tags=site.tags,
-            opts=site.data_options(depends_on=[log]),
+            opts=site.data_options(depends_on=[log, *self._attached]),
         )
 
     def _log(self) -> aws.cloudwatch.LogGroup:
@@ -115,20 +116,21 @@ class Kubernetes:
     def _role(self, role: str, service: str, *policies: str) -> aws.iam.Role:
         site = self._site
         made = aws.iam.Role(
-            site.name(role),
-            name=site.name(role),
+            site.name(f"{role}-role"),
+            name=site.name(f"{role}-role"),
             assume_role_policy=trust(service),
             permissions_boundary=self._boundary.arn,
             tags=site.tags,
             opts=site.options(),
         )
         for policy in policies:
-            aws.iam.RolePolicyAttachment(
+            attached = aws.iam.RolePolicyAttachment(
                 site.name(f"{role}-{policy.lower().replace('_', '-')}"),
                 role=made.name,
                 policy_arn=f"{_POLICIES}/{policy}",
                 opts=site.options(),
             )
+            self._attached.append(attached)
         return made
 
     def _group(self) -> aws.ec2.SecurityGroup:
@@ -193,7 +195,7 @@ class Kubernetes:
             labels={"equerry/pool": pool.name, "equerry/role": pool.role},
             taints=[taint] if gpu else None,
             tags=site.tags,
-            opts=site.options(depends_on=wall.routes),
+            opts=site.options(depends_on=[*wall.routes, *self._attached]),
         )
 
     def _template(self, pool: Pool) -> aws.ec2.LaunchTemplate:
@@ -242,8 +244,8 @@ class Kubernetes:
         """The role of what makes disks for pods, under the cell's key."""
         site = self._site
         role = aws.iam.Role(
-            site.name("disks"),
-            name=site.name("disks"),
+            site.name("disks-role"),
+            name=site.name("disks-role"),
             assume_role_policy=trust("pods.eks.amazonaws.com", "sts:AssumeRole", "sts:TagSession"),
             permissions_boundary=self._boundary.arn,
             tags=site.tags,

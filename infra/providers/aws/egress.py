@@ -11,6 +11,7 @@ from typing import Final
 
 import pulumi_aws as aws
 
+from infra.providers.aws.audit import Sink
 from infra.providers.aws.network import Vpc
 from infra.providers.protocol import Control, Egress, State
 from infra.site import Site
@@ -37,7 +38,7 @@ _CAPACITY: Final = 1000  # rules that the group may ever hold; it cannot be rais
 class Wall:
     """Firewalls, gateways, the routes through both, and the doors to AWS's services."""
 
-    def __init__(self, site: Site, vpc: Vpc) -> None:
+    def __init__(self, site: Site, vpc: Vpc, sink: Sink) -> None:
         self.site = site
         self.allowed = site.spec.egress
         self._internet = aws.ec2.InternetGateway(
@@ -47,6 +48,8 @@ class Wall:
         self.gateways = {zone: self._gateway(zone, vpc) for zone in site.spec.zones}
         self.firewalls = {zone: self._firewall(zone, vpc, policy) for zone in site.spec.zones}
         self.routes = [route for zone in site.spec.zones for route in self._route(zone, vpc)]
+        for zone, firewall in self.firewalls.items():
+            self._log(zone, firewall, sink)
         self._open_doors(vpc)
 
     def part(self) -> Egress:
@@ -130,6 +133,25 @@ class Wall:
             subnet_change_protection=True,
             firewall_policy_change_protection=False,
             tags=self.site.tags,
+            opts=self.site.options(),
+        )
+
+    def _log(self, zone: str, firewall: aws.networkfirewall.Firewall, sink: Sink) -> None:
+        """What was refused, and all flows, to the audit bucket."""
+        logs = [
+            aws.networkfirewall.LoggingConfigurationLoggingConfigurationLogDestinationConfigArgs(
+                log_type=kind,
+                log_destination_type="S3",
+                log_destination={"bucketName": sink.bucket.id, "prefix": "wall"},
+            )
+            for kind in ("ALERT", "FLOW")
+        ]
+        aws.networkfirewall.LoggingConfiguration(
+            self.site.name(f"wall-log-{zone}"),
+            firewall_arn=firewall.arn,
+            logging_configuration=aws.networkfirewall.LoggingConfigurationLoggingConfigurationArgs(
+                log_destination_configs=logs
+            ),
             opts=self.site.options(),
         )
 

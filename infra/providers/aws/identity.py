@@ -25,8 +25,8 @@ class Studio:
 
     def __init__(self, site: Site, kubernetes: Kubernetes, films: Films, keys: Keys, boundary: Boundary) -> None:
         self._role = aws.iam.Role(
-            site.name("studio"),
-            name=site.name("studio"),
+            site.name("studio-role"),
+            name=site.name("studio-role"),
             assume_role_policy=trust("pods.eks.amazonaws.com", "sts:AssumeRole", "sts:TagSession"),
             permissions_boundary=boundary.arn,
             max_session_duration=3600,

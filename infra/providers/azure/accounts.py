@@ -58,5 +58,5 @@ def account(
         ),
         tags=site.tags,
         immutable_storage_with_versioning=immutable,
-        opts=site.data_options(),
+        opts=site.data_options(depends_on=keys.granted),
     )

@@ -32,7 +32,7 @@ class Kubernetes:
         self._disks = self._disk_key()
         reach = grant(site, "cluster-joins", keys.cluster_user, NETWORK_CONTRIBUTOR, vnet.network.id)
         routes = grant(site, "cluster-routes", keys.cluster_user, NETWORK_CONTRIBUTOR, vnet.table.id)
-        self.cluster = self._cluster([reach, routes, wall.route])
+        self.cluster = self._cluster([reach, routes, wall.route, *keys.granted])
         first = site.spec.pools_of("system")[0]
         self.pools = [self._pool(pool) for pool in site.spec.pools if pool != first]
 
@@ -80,7 +80,7 @@ class Kubernetes:
                 type="UserAssigned", user_assigned_identities=[keys.cluster_user.id]
             ),
             tags=site.tags,
-            opts=site.data_options(),
+            opts=site.data_options(depends_on=keys.granted),
         )
 
     def _cluster(self, after: list[pulumi.Resource]) -> azure.containerservice.ManagedCluster:

@@ -62,7 +62,7 @@ class Postgres:
                 primary_user_assigned_identity_id=keys.jobs_user.id,
             ),
             tags=site.tags,
-            opts=site.data_options(depends_on=[names]),
+            opts=site.data_options(depends_on=[names, *keys.granted]),
         )
         azure.dbforpostgresql.Database(
             site.name("database-jobs"),

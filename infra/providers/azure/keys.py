@@ -26,12 +26,13 @@ class Keys:
         self._site = site
         self._group = group
         self.vault = self._vault()
+        self.granted: list[pulumi.Resource] = []  # rights to keys, which have to be there before what is under them
         self.films, self.films_user = self._key("films"), self._user("films")
         self.jobs, self.jobs_user = self._key("jobs"), self._user("jobs")
         self.cluster, self.cluster_user = self._key("cluster"), self._user("cluster")
         self.audit, self.audit_user = self._key("audit"), self._user("audit")
-        grant(site, "cluster-wraps", self.cluster_user, CRYPTO_USER, self.vault.id)
-        grant(site, "cluster-reaches-keys", self.cluster_user, KEYS_CONTRIBUTOR, self.vault.id)
+        self.granted.append(grant(site, "cluster-wraps", self.cluster_user, CRYPTO_USER, self.vault.id))
+        self.granted.append(grant(site, "cluster-reaches-keys", self.cluster_user, KEYS_CONTRIBUTOR, self.vault.id))
         vnet.door(site, "vault", self.vault.id, "vault", vnet.names("vault", "privatelink.vaultcore.azure.net"))
 
     def part(self) -> Key:
@@ -109,5 +110,5 @@ class Keys:
     def _user(self, role: str) -> azure.managedidentity.UserAssignedIdentity:
         user = identity(self._site, f"{role}-user", self._group)
         key: pulumi.Output[str] = pulumi.Output.concat(self.vault.id, f"/keys/{role}")
-        grant(self._site, f"{role}-uses-key", user, CRYPTO_SERVICE, key)
+        self.granted.append(grant(self._site, f"{role}-uses-key", user, CRYPTO_SERVICE, key))
         return user

@@ -46,10 +46,10 @@ class Gcp:
         policies = Policies(site.room("guard"))
         keys = Keys(site.room("key"), policies)
         sink = Sink(site.room("audit"), keys)
-        vpc = Vpc(site.room("network"))
+        vpc = Vpc(site.room("network"), policies)
         films = Films(site.room("store"), keys)
         wall = Wall(site.room("egress"), vpc)
-        studio = Studio(site.room("identity"), films)
+        studio = Studio(site.room("identity"), films, policies)
         kubernetes = Kubernetes(site.room("cluster"), vpc, keys, studio, wall)
         postgres = Postgres(site.room("database"), vpc, keys)
         return Parts(

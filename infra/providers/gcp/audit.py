@@ -31,7 +31,7 @@ class Sink:
             locked=True,
             enable_analytics=False,
             cmek_settings=gcp.logging.ProjectBucketConfigCmekSettingsArgs(kms_key_name=keys.audit.id),
-            opts=site.data_options(depends_on=[keys.audit]),
+            opts=site.data_options(depends_on=keys.granted),
         )
         sink = gcp.logging.ProjectSink(
             site.name("audit-sink"),

@@ -31,7 +31,7 @@ class Kubernetes:
         self._site = site
         self._keys = keys
         self._studio = studio
-        self.cluster = self._cluster(vpc, wall)
+        self.cluster = self._cluster(vpc, keys, wall)
         self.pools = [self._pool(pool) for pool in site.spec.pools]
 
     def part(self) -> Cluster:
@@ -60,7 +60,7 @@ class Kubernetes:
             ),
         )
 
-    def _cluster(self, vpc: Vpc, wall: Wall) -> gcp.container.Cluster:
+    def _cluster(self, vpc: Vpc, keys: Keys, wall: Wall) -> gcp.container.Cluster:
         site, spec = self._site, self._site.spec
         offices = [
             gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(
@@ -113,7 +113,7 @@ class Kubernetes:
             node_config=self._node(spec.pools_of("system")[0]),
             secret_manager_config=None,
             resource_labels=site.labels,
-            opts=site.data_options(depends_on=[wall.gateway]),
+            opts=site.data_options(depends_on=[wall.gateway, *keys.granted]),
         )
 
     def _pool(self, pool: Pool) -> gcp.container.NodePool:

@@ -35,7 +35,7 @@ class Postgres:
             encryption_key_name=keys.jobs.id,
             deletion_protection=True,
             settings=self._settings(),
-            opts=site.data_options(depends_on=[keys.jobs], secrets=["serverCaCerts"]),
+            opts=site.data_options(depends_on=keys.granted, secrets=["serverCaCerts"]),
         )
         gcp.sql.Database(
             site.name("database-jobs"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import pulumi
 import pulumi_gcp as gcp
 
 from infra.providers.protocol import Control, Guard, State
@@ -28,7 +29,18 @@ _ENFORCED: Final = (
 )
 
 #: Services that a cell uses.
-_SERVICES: Final = ("cloudkms", "compute", "container", "dns", "logging", "orgpolicy", "sqladmin", "storage")
+_SERVICES: Final = (
+    "cloudkms",
+    "cloudresourcemanager",
+    "compute",
+    "container",
+    "dns",
+    "iam",
+    "logging",
+    "orgpolicy",
+    "sqladmin",
+    "storage",
+)
 
 #: Services whose resources must be under a key of the project's own.
 _KEYED: Final = ("container", "compute", "logging", "sqladmin", "storage")
@@ -40,6 +52,7 @@ class Policies:
     def __init__(self, site: Site) -> None:
         self._site = site
         self.services = [self._service(name) for name in _SERVICES]
+        self.first: list[pulumi.Resource] = [*self.services]  # what everything else has to wait for
         self._values("gcp.resourceLocations", "locations", allowed=[f"in:{site.spec.region}-locations"])
         self._values("gcp.restrictNonCmekServices", "keys", denied=[f"{name}.googleapis.com" for name in _KEYED])
         self._values("compute.vmExternalIpAccess", "no-public-machines", deny_all=True)
@@ -97,10 +110,11 @@ class Policies:
 
     def _policy(self, constraint: str, role: str, rule: gcp.orgpolicy.PolicySpecRuleArgs) -> None:
         project = f"projects/{self._site.spec.account}"
-        gcp.orgpolicy.Policy(
+        policy = gcp.orgpolicy.Policy(
             self._site.name(f"policy-{role}"),
             name=f"{project}/policies/{constraint}",
             parent=project,
             spec=gcp.orgpolicy.PolicySpecArgs(inherit_from_parent=False, rules=[rule]),
             opts=self._site.data_options(depends_on=self.services),
         )
+        self.first.append(policy)

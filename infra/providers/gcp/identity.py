@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi_gcp as gcp
 
+from infra.providers.gcp.guard import Policies
 from infra.providers.gcp.store import Films
 from infra.providers.protocol import Control, Identity, State
 from infra.site import NAMESPACE, SERVICE_ACCOUNT, Site
@@ -15,8 +16,9 @@ __all__ = ["Studio"]
 class Studio:
     """The account that reads and writes films, and the account of the machines."""
 
-    def __init__(self, site: Site, films: Films) -> None:
+    def __init__(self, site: Site, films: Films, policies: Policies) -> None:
         self._site = site
+        self._policies = policies
         self.account = self._account("studio", "Reads and writes films")
         self.node = self._account("node", "The cell's machines")
         gcp.storage.BucketIAMMember(
@@ -64,5 +66,5 @@ class Studio:
             account_id=self._site.name(role),
             project=self._site.spec.account,
             display_name=f"{self._site.spec.cell}: {says}",
-            opts=self._site.options(),
+            opts=self._site.options(depends_on=self._policies.services),
         )

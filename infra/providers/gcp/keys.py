@@ -28,14 +28,16 @@ class Keys:
             name=site.name("keys"),
             location=site.spec.region,
             project=site.spec.account,
-            opts=site.data_options(depends_on=policies.services),
+            opts=site.data_options(depends_on=policies.first),
         )
-        asked = gcp.organizations.get_project_output(project_id=site.spec.account, opts=site.invoke_options())
-        self.number = asked.number
-        self.films = self._key("films", "gs-project-accounts")
-        self.jobs = self._key("jobs", "gcp-sa-cloud-sql")
-        self.cluster = self._key("cluster", "container-engine-robot", "compute-system")
-        self.audit = self._key("audit", "gcp-sa-logging")
+        self.granted: list[
+            pulumi.Resource
+        ] = []  # rights of Google's agents, which have to be there before their stores
+        agents = _Agents(site, policies)
+        self.films = self._key("films", store=agents.store)
+        self.jobs = self._key("jobs", database=agents.database)
+        self.cluster = self._key("cluster", nodes=agents.nodes, disks=agents.disks)
+        self.audit = self._key("audit", log=agents.log)
 
     def part(self) -> Key:
         """As the protocol wants it."""
@@ -52,7 +54,7 @@ class Keys:
             ),
         )
 
-    def _key(self, role: str, *agents: str) -> gcp.kms.CryptoKey:
+    def _key(self, role: str, **agents: pulumi.Output[str]) -> gcp.kms.CryptoKey:
         site = self._site
         key = gcp.kms.CryptoKey(
             site.name(f"{role}-key"),
@@ -67,16 +69,31 @@ class Keys:
             labels=site.labels,
             opts=site.data_options(),
         )
-        for agent in agents:
-            gcp.kms.CryptoKeyIAMMember(
-                site.name(f"{role}-key-{agent}"),
+        for name, agent in agents.items():
+            right = gcp.kms.CryptoKeyIAMMember(
+                site.name(f"{role}-key-{name}"),
                 crypto_key_id=key.id,
                 role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
-                member=self._agent(agent),
+                member=agent.apply("serviceAccount:{}".format),
                 opts=site.options(),
             )
+            self.granted.append(right)
         return key
 
-    def _agent(self, name: str) -> pulumi.Output[str]:
-        """Google's own account for a service in this project."""
-        return pulumi.Output.concat("serviceAccount:service-", self.number, f"@{name}.iam.gserviceaccount.com")
+
+class _Agents:
+    """Google's own accounts for its services in this project. Asking for one makes it, where it is not there yet."""
+
+    def __init__(self, site: Site, policies: Policies) -> None:
+        project, options = site.spec.account, site.invoke_options(depends_on=policies.services)
+        self.store = gcp.storage.get_project_service_account_output(project=project, opts=options).email_address
+        self.log = gcp.logging.get_project_cmek_settings_output(project=project, opts=options).service_account_id
+        self.database = gcp.projects.ServiceIdentity(
+            site.name("database-agent"),
+            project=project,
+            service="sqladmin.googleapis.com",
+            opts=site.options(depends_on=policies.services),
+        ).email
+        number = gcp.organizations.get_project_output(project_id=project, opts=options).number
+        self.nodes = pulumi.Output.concat("service-", number, "@container-engine-robot.iam.gserviceaccount.com")
+        self.disks = pulumi.Output.concat("service-", number, "@compute-system.iam.gserviceaccount.com")

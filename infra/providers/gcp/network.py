@@ -9,6 +9,7 @@ from typing import Final
 
 import pulumi_gcp as gcp
 
+from infra.providers.gcp.guard import Policies
 from infra.providers.protocol import Control, Network, State
 from infra.site import Site
 from policies.constraints import Evidence
@@ -25,7 +26,7 @@ _TTL: Final = 300  # seconds
 class Vpc:
     """The network, its subnet, and its names."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, policies: Policies) -> None:
         self.site = site
         where = site.addresses
         self.network = gcp.compute.Network(
@@ -35,7 +36,7 @@ class Vpc:
             auto_create_subnetworks=False,
             delete_default_routes_on_create=True,
             routing_mode="REGIONAL",
-            opts=site.options(),
+            opts=site.options(depends_on=policies.first),
         )
         self.nodes_range = str(next(where.whole.subnets(new_prefix=17)))
         self.subnet = gcp.compute.Subnetwork(

@@ -35,7 +35,7 @@ class Films:
             ],
             force_destroy=False,
             labels=site.labels,
-            opts=site.data_options(depends_on=[keys.films]),
+            opts=site.data_options(depends_on=keys.granted),
         )
 
     def part(self) -> Store:
