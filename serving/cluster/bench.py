@@ -20,10 +20,12 @@ from serving.house import House
 from serving.parts import Parts, build, engine, studio
 from serving.settings_file import load
 from serving.studio.studio import Studio
+from serving.telemetry.tower import watched_over
 
 __all__ = ["Bench", "Pulse"]
 
 PATIENCE: Final = 5.0  # seconds for an answer of the engine's
+RULES: Final = 5.0  # seconds between two looks for new rules; who may ask is decided at the gate
 STUCK: Final = 90.0  # seconds in which an engine that has films makes no step
 
 
@@ -70,13 +72,15 @@ class Bench:
             await self._engine.check()
             self._studio = await asyncio.to_thread(studio, parts, model, self._engine)
             ready()
-            await self._until(stop, self._studio, parts)
+            watch, stats = parts.watch, self._engine.stats
+            async with watched_over(watch, self.settings.listen, backlog=parts.store.backlog, stats=stats):
+                await self._until(stop, self._studio, parts)
         finally:
             await self._engine.close()
 
     async def _until(self, stop: asyncio.Event, hands: Studio, parts: Parts) -> None:
         """Works until `stop`, or until the engine is beyond help; then raises what it was."""
-        following = asyncio.create_task(House(parts).follow())
+        following = asyncio.create_task(House(parts).follow(RULES))
         stopping = asyncio.create_task(stop.wait())
         working = asyncio.create_task(hands.run())
         try:

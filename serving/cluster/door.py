@@ -25,6 +25,7 @@ from serving.house import House
 from serving.parts import Parts, build
 from serving.settings import Listen
 from serving.settings_file import load
+from serving.telemetry.tower import watched_over
 
 __all__ = ["Door", "shared_socket"]
 
@@ -45,7 +46,9 @@ class Door:
         parts = await asyncio.to_thread(build, self.settings, ledger)
         following = asyncio.create_task(House(parts).follow())
         try:
-            await _serve(self._gateway(parts, ledger), shared_socket(self.settings.listen), stop, ready)
+            listen, gateway = self.settings.listen, self._gateway(parts, ledger)
+            async with watched_over(parts.watch, listen, backlog=parts.store.backlog, ready=gateway.ready):
+                await _serve(gateway, shared_socket(listen), stop, ready)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

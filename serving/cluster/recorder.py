@@ -19,6 +19,7 @@ from serving.house import House
 from serving.ledger import Ledger
 from serving.parts import build, own_ledger
 from serving.settings_file import load
+from serving.telemetry.tower import watched_over
 
 __all__ = ["Recorder"]
 
@@ -46,7 +47,8 @@ class Recorder:
     async def _keep(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
         keeping = asyncio.create_task(House(self.parts).keep())
         ready()
-        await stop.wait()
+        async with watched_over(self.parts.watch, self.settings.listen, backlog=self.parts.store.backlog):
+            await stop.wait()
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
 
