@@ -35,6 +35,17 @@ from tests.postgres import Server, missing
 SITE, NEIGHBOUR = Site(cell="eu-par", country="FR", city="Paris"), Site(cell="jp-tyo", country="JP", city="Tokyo")
 PROMPT = "a red circle bounces " * 20
 TICKS = os.sysconf("SC_CLK_TCK")
+SETTINGS = """
+[limits]
+queue = 1000000
+queue_per_tenant = 1000000
+
+[sla]
+on = false
+
+[database]
+url = "{url}"
+"""  # no promise about when films begin, else most of these submits would be told to come later
 START_S = 300.0  # on a busy machine
 
 
@@ -113,7 +124,7 @@ def made(folder: Path, database: str) -> DemoCell:
     """A cell that takes any number of jobs, on this database."""
     cell = DemoCell(SITE, folder, free_ports())
     cell.make(NEIGHBOUR)
-    more = f'\n[limits]\nqueue = 1000000\nqueue_per_tenant = 1000000\n\n[database]\nurl = "{database}"\n'
+    more = SETTINGS.format(url=database)
     with (folder / "cell.toml").open("a", encoding="utf-8") as settings:
         settings.write(more)
     equerry("cell", "settings", folder)

@@ -122,7 +122,10 @@ class Studio:
             async with asyncio.TaskGroup() as group:
                 beats = [group.create_task(work()) for work in (self._beat, self._hear)]
                 while not self._draining.is_set():
-                    await self._pull(group)
+                    try:
+                        await self._pull(group)
+                    except Unavailable:  # the store is away; its jobs wait in it, and so does this studio
+                        await asyncio.sleep(self.habits.look_s)
                 while self._at_work:
                     await asyncio.wait([hand.task for hand in self._at_work.values() if hand.task])
                 for beat in beats:

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 FILMS = 200
 LEASE_S = 3.0
-PATIENCE_S = 900  # for the whole of it on a busy machine; three minutes are usual
+PATIENCE_S = 1_800  # for the whole of it on a busy machine; three minutes are usual
 EACH = 3  # times of each harm, at the least
 SITE, NEIGHBOUR = Site(cell="eu-par", country="FR", city="Paris"), Site(cell="jp-tyo", country="JP", city="Tokyo")
 SETTINGS = f"""
@@ -50,6 +50,9 @@ attempts = 1000
 [limits]
 queue = 10000
 queue_per_tenant = 10000
+
+[sla]
+on = false
 """
 
 
@@ -77,15 +80,17 @@ class Client(threading.Thread):
         self.cell, self.end = cell, end
         self.taken: list[str] = []  # ids, as they were promised
         self.again = 0  # requests that had to be repeated
+        self.wrong = ""  # an answer that no client should get
 
     def run(self) -> None:
         headers = {"authorization": f"Bearer {self.cell.key}"}
-        with httpx.Client(base_url=self.cell.url, headers=headers, timeout=10, trust_env=False) as http:
+        with httpx.Client(base_url=self.cell.url, headers=headers, timeout=30, trust_env=False) as http:
             for number in range(FILMS):
-                self._ask(http, number)
+                if not self.wrong:
+                    self._ask(http, number)
 
     def _ask(self, http: httpx.Client, number: int) -> None:
-        body = {"prompt": f"film {number}", "seconds": "1", "size": "64x64", "seed": number}
+        body = {"prompt": f"film {number}", "seconds": "2", "size": "64x64", "seed": number}
         while time.monotonic() < self.end:
             try:
                 answer = http.post("/v1/videos", json=body, headers={"idempotency-key": f"film-{number}"})
@@ -94,16 +99,18 @@ class Client(threading.Thread):
             if answer is not None and answer.status_code == 200:
                 self.taken.append(answer.json()["id"].removeprefix("video_"))
                 return
-            assert answer is None or answer.status_code in (429, 500, 503), answer.text
+            if answer is not None and answer.status_code not in (429, 500, 503):
+                self.wrong = answer.text
+                return
             self.again += 1
             time.sleep(0.2)
 
 
 class Harm:
-    """Does its worst to one cell and one database, in turn and at random moments."""
+    """Does its worst to one cell and one database, in turn, each time after some more films were taken on."""
 
-    def __init__(self, cell: DemoCell, server: Server, rng: random.Random) -> None:
-        self.cell, self.server, self.rng = cell, server, rng
+    def __init__(self, cell: DemoCell, server: Server, client: Client, rng: random.Random) -> None:
+        self.cell, self.server, self.client, self.rng = cell, server, client, rng
         self.done: Counter[str] = Counter()
 
     @property
@@ -111,7 +118,7 @@ class Harm:
         return min(self.done[kind] for kind in ("killed", "frozen", "database killed", "database restarted")) >= EACH
 
     def __call__(self) -> None:
-        time.sleep(self.rng.uniform(0.5, 3.0))
+        self._pause()
         kinds = {
             "killed": self.kill,
             "frozen": self.freeze,
@@ -122,6 +129,13 @@ class Harm:
         kind = self.rng.choice([kind for kind in kinds if self.done[kind] == least])
         kinds[kind]()
         self.done[kind] += 1
+
+    def _pause(self) -> None:
+        """As long as films take, so that a slow machine is not hurt more often than it can do anything."""
+        time.sleep(self.rng.uniform(0.0, 2.0))
+        enough = len(self.client.taken) + self.rng.randint(2, 14)
+        while self.client.is_alive() and len(self.client.taken) < enough and time.monotonic() < self.client.end:
+            time.sleep(0.1)
 
     def kill(self) -> None:
         process = self.cell.process
@@ -159,9 +173,11 @@ def ended(cell: DemoCell, store: SqlStore, number: int, end: float) -> None:
 
 def test_a_cell_and_its_database_die_often_and_no_film_is_lost_billed_twice_or_finished_by_a_ghost(cell, mortal):
     end = time.monotonic() + PATIENCE_S
-    client, harm = Client(cell, end), Harm(cell, mortal, random.Random(5))
+    client = Client(cell, end)
+    harm = Harm(cell, mortal, client, random.Random(5))
     client.start()
     while not harm.enough or client.is_alive():
+        assert not client.wrong, client.wrong
         assert time.monotonic() < end, (harm.done, len(client.taken))
         harm()
 
@@ -200,7 +216,7 @@ def check_films(cell: DemoCell, store: SqlStore, some: list[str]) -> None:
         url = f"{cell.url}/v1/videos/video_{each}/content"
         film = httpx.get(url, headers=headers, timeout=60, trust_env=False).content
         assert sha256(film).hexdigest() == json.loads(made)["sha256"]
-        assert read_film(film, fps=Fraction(8), rate=8_000).seconds == 1.0
+        assert read_film(film, fps=Fraction(8), rate=8_000).seconds == 2.0
 
 
 def check_log(cell: DemoCell) -> None:
