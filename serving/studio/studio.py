@@ -43,7 +43,7 @@ from serving.sla.terms import Terms
 from serving.studio.codes import joined, pack
 from serving.studio.marker import Delivery, Marker
 from serving.studio.pictures import pictures
-from serving.telemetry import BLIND, Eyes, stage
+from serving.telemetry import BLIND, Eyes, Told, stage
 from serving.telemetry.decoding import decoding
 from serving.wish import Audio, Role
 
@@ -215,7 +215,7 @@ class Studio:
             await self.pen.commit(self._executed(hand, began, dec2="deny"))
             await self._off_quietly(self.store.fail, job.id, job.fence, error="policy", text=_DENIED)
             return
-        with stage(self.eyes, "prepare"):
+        with stage(self.eyes, "prepare", **_asked_for(order)):
             ready = await self._ready(hand, order)
         with stage(self.eyes, "decode"):
             film = await self._decode(hand, ready)
@@ -414,6 +414,18 @@ class _Hand:
 
 
 _DENIED: Final = "The rules do not let this film be made here any more. Ask the operator."
+
+
+def _asked_for(order: Order) -> dict[str, Told]:
+    """What a span says of an order."""
+    return {
+        "mode": order.wish.mode.value,
+        "seconds": order.wish.seconds or 0,
+        "width": order.size.width,
+        "height": order.size.height,
+        "pieces": len(order.pieces),
+        "gen_ai.request.model": order.wish.model,
+    }
 
 
 def _sounded(film: Film, ready: Ready, order: Order) -> Film:
