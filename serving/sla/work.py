@@ -31,4 +31,5 @@ def work_of(config: ModelConfig) -> Work:
             return 0
         return max(1, round(planned.times[0].wave_seconds * 1e9))
 
+    work(Mode.T2V, config.sizes[0], 1, 0)  # so that the first client does not wait for what is made once
     return lambda mode, size, seconds, references: work(mode, native(size, config), seconds, references)
