@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import helm_python as helm
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it brings no types
 import yaml
-from kubernetes_validate.utils import all_versions, schema_contents
+from kubernetes_validate.utils import (  # type: ignore[import-untyped]  # the same
+    all_versions,
+    schema_contents,
+)
 from referencing import Registry, Resource
 
 CHART: Final = Path(__file__).parents[2] / "charts" / "equerry-cell"

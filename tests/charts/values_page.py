@@ -43,7 +43,9 @@ class Value:
 def documented(text: str) -> Iterator[Value]:
     """Every value with a comment that begins with `--`, in order."""
     tree = yaml.safe_load(text)
-    section, lines, above = "", [], []
+    section = ""
+    lines: list[str] = []
+    above: list[str] = []
     for line in text.splitlines():
         key = _KEY.match(line)
         if line.startswith("# ## "):
