@@ -27,7 +27,7 @@ from serving.jobs.job import State
 from serving.jobs.store import Bench, Counter, Keep
 from serving.media.store import Objects
 
-__all__ = ["ATTRIBUTES", "CALLS", "ENTRIES", "SPANS", "Count", "Flag", "Id", "Number", "Rule", "Words"]
+__all__ = ["ATTRIBUTES", "CALLS", "ENTRIES", "SPANS", "Count", "Id", "Number", "Rule", "Words"]
 
 MOST_LETTERS: Final = 128  # of any word
 
@@ -88,19 +88,7 @@ class Number:
         return "number"
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """True or false."""
-
-    def fits(self, value: object) -> bool:
-        """Whether a value may leave."""
-        return isinstance(value, bool)
-
-    def __str__(self) -> str:
-        return "true or false"
-
-
-Values = Words | Id | Count | Number | Flag
+Values = Words | Id | Count | Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +151,6 @@ _ROWS: Final[dict[str, Rule]] = {
     "service.name": Rule("What this is.", _words("equerry")),
     "service.version": Rule("Its version.", _VERSION),
     "service.instance.id": Rule("The process.", Id(re.compile(r"[0-9a-f]{8}"), f"8 {_HEX}, drawn at its start")),
-    "telemetry.sdk.name": Rule("What tells it.", _words("opentelemetry")),
-    "telemetry.sdk.language": Rule("The same.", _words("python")),
-    "telemetry.sdk.version": Rule("The same.", _VERSION),
     "cell": Rule("The cell.", Id(re.compile(CELL), "name of a cell")),
     "studio": Rule("A studio, by its drawn name.", Id(re.compile(rf"{CELL}-[0-9a-f]{{8}}"), "cell and 8 " + _HEX)),
     "tenant": Rule(
@@ -216,13 +201,11 @@ _ROWS: Final[dict[str, Rule]] = {
     "source": Rule("Whose metrics.", _words("vllm", "ray")),
     "fence": Rule("Grows with each claim of a job.", Count()),
     "attempts": Rule("Times that a job was claimed.", Count(100_000)),
-    "chunk": Rule("A chunk of a film, from 0.", Count(100_000)),
     "chunks": Rule("Chunks.", Count(100_000)),
     "resumed": Rule("Chunks that were there already.", Count(100_000)),
     "bytes": Rule("Bytes.", Count()),
     "count": Rule("How many.", Count()),
     "ms": Rule("Milliseconds.", Number()),
-    "kept": Rule("Whether a trace is kept whole.", Flag()),
 }  # fmt: skip
 
 #: By name.
