@@ -11,7 +11,7 @@ from model.clip import Mode, Size
 from serving.desk import Page, Standing
 from serving.dialects.dashscope.errors import task_code
 from serving.dialects.names import NAMES, Family, Names
-from serving.dialects.results import facts, result_of
+from serving.dialects.results import facts, outlook, result_of
 from serving.dialects.sizes import ratio_of, tier_of
 from serving.jobs.job import Job, JobId, State
 from serving.wish import Audio
@@ -52,7 +52,12 @@ def task(standing: Standing, request_id: str, names: Names = NAMES) -> dict[str,
     job = standing.job
     if job.state is State.EXPIRED:
         return unknown(task_id(job.id), request_id)
-    output: dict[str, Any] = {"task_id": task_id(job.id), "task_status": STATUS[job.state], **_times(job)}
+    output: dict[str, Any] = {
+        "task_id": task_id(job.id),
+        "task_status": STATUS[job.state],
+        **_times(job),
+        **outlook(standing),
+    }
     body: dict[str, Any] = {"request_id": request_id, "output": output}
     if job.state is State.SUCCEEDED:
         output |= {"orig_prompt": standing.wish.prompt, "video_url": standing.url}

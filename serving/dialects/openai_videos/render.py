@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from serving.desk import Page, Standing, Upload
 from serving.dialects.openai_videos.errors import job_error
-from serving.dialects.results import result_of
+from serving.dialects.results import outlook, result_of
 from serving.jobs.job import JobId, State
 from serving.wish import Audio, Role, Wish
 
@@ -55,6 +55,7 @@ def video(standing: Standing) -> dict[str, Any]:
         "has_audio": wish.audio is not Audio.NONE,
         "seed": wish.seed,
         "metadata": dict(wish.metadata),
+        **outlook(standing),
     }
     if wish.ignored:
         body["warnings"] = [f"{name} means nothing here and was ignored." for name in wish.ignored]

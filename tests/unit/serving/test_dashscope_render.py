@@ -60,6 +60,12 @@ def test_a_pending_task_has_its_id_dashed_and_its_time_in_utc():
     }
 
 
+def test_a_waiting_task_says_how_many_go_first_and_how_long_it_will_take():
+    output = task(replace(standing(), place=3, eta_ms=9_000), "r1")["output"]
+
+    assert (output["queue_position"], output["eta_ms"]) == (3, 9_000)
+
+
 def test_a_finished_task_has_its_film_and_what_it_counts_for():
     done = task(standing(State.SUCCEEDED, started=1_795_255_201_004, finished=1_795_255_341_530), "r1")
 

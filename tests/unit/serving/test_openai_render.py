@@ -65,6 +65,13 @@ def test_a_new_video_is_the_vendors_object():
     }
 
 
+def test_a_waiting_video_says_how_many_go_first_and_how_long_it_will_take():
+    waiting = video(replace(standing(eta_ms=9_000), place=3))
+
+    assert (waiting["queue_position"], waiting["eta_ms"]) == (3, 9_000)
+    assert "queue_position" not in video(standing(State.RUNNING, eta_ms=4_000))
+
+
 def test_a_finished_video_has_the_size_and_length_that_were_made():
     shown = video(
         standing(
