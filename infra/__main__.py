@@ -32,5 +32,17 @@ def main() -> None:
         pulumi.export(name, value)
 
 
+def _told() -> None:
+    """Makes the cell; what is refused is told in its own sentence, without the way through the code."""
+    import pulumi
+
+    try:
+        main()
+    except Exception as error:
+        if getattr(error, "exit_code", None) is None:
+            raise
+        raise pulumi.RunError(str(error)) from None
+
+
 if __name__ == "__main__":
-    main()
+    _told()

@@ -7,7 +7,7 @@ that is `efficiency`, a guess until it has been measured on the machine that is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from infra.errors import Impossible
 from infra.gpus import ACCELERATORS, MACHINES, Machine
 from infra.ground import USABLE, offered
+from infra.spec import CATALOGUE
 from policies.catalogue import Catalogue, Confidence
 
 __all__ = ["EFFICIENCY", "HOURS", "Choice", "Film", "cheapest", "choices", "fit"]
@@ -67,17 +68,15 @@ def choices(
     catalogue: Catalogue,
     efficiency: float = EFFICIENCY,
     regions: Iterable[str] = (),
-    names: Sequence[tuple[str, str]] = (("alicloud", "alibaba"),),
 ) -> list[Choice]:
     """The best group size of each machine in each region that has it, cheapest first. Raises Impossible when none."""
-    called = dict(names)
     wanted = set(regions)
     found = [
         _choice(region.id, carrier, film, per_minute, efficiency, gpu.confidence)
         for region in catalogue.regions
         if not wanted or region.id in wanted
         for carrier in MACHINES
-        if called.get(carrier.provider, carrier.provider) == region.provider
+        if CATALOGUE.get(carrier.provider, carrier.provider) == region.provider
         for gpu in region.gpus
         if offered(gpu, carrier)
     ]

@@ -45,7 +45,7 @@ if __name__ == "__main__":
         main()
     except Exception as error:
         # A sentence of ours is the whole story; anything else needs its traceback.
-        if getattr(error, "exit_code", None) is None:
+        if getattr(error, "exit_code", None) is None and not isinstance(error, pulumi.RunError):
             raise
         pulumi.log.error(str(error))
         sys.exit(str(error))

@@ -136,3 +136,35 @@ def test_a_stack_that_is_not_there_is_refused_with_those_that_are():
     assert ended.returncode == 2
     assert "There is no stack aws-moon-1. There are alicloud-" in ended.stderr
     assert "aws-eu-north-1" in ended.stderr
+
+
+def test_a_cell_that_may_not_stand_is_refused_by_the_program_itself_in_one_sentence():
+    """The real program, and a stack file that puts a European cell into London."""
+    program = (
+        "import json; from datetime import date; from infra.plan import engine\n"
+        "config = dict(engine.config('aws-eu-north-1'))\n"
+        "cell = {**json.loads(config['equerry:cell']), 'region': 'eu-west-2'}\n"
+        "cell = json.loads(json.dumps(cell).replace('eu-north-1', 'eu-west-2'))\n"
+        "engine.plan('aws-eu-north-1', {'equerry:cell': json.dumps(cell)}, date(2026, 11, 21), patience=240)\n"
+    )
+    ended = subprocess.run(
+        [str(PYTHON), "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    said = ended.stderr.strip().splitlines()[-1]
+
+    assert "aws/eu-west-2 lies in London, GB, which is UK and not EU. The nearest one in EU is eu-west-3" in said
+    assert "Traceback" not in said
+
+
+def test_a_catalogue_that_has_expired_stops_a_plan():
+    program = (
+        "from datetime import date; from infra.plan import engine\n"
+        "engine.plan('aws-eu-north-1', engine.config('aws-eu-north-1'), date(2031, 1, 1), patience=240)\n"
+    )
+    ended = subprocess.run(
+        [str(PYTHON), "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+    assert ended.returncode == 1
+    assert "does not run" in ended.stderr
+    assert "2027" in ended.stderr or "trusted until" in ended.stderr

@@ -111,7 +111,6 @@ class Kubernetes:
             ),
             release_channel=gcp.container.ClusterReleaseChannelArgs(channel="REGULAR"),
             node_config=self._node(spec.pools_of("system")[0]),
-            secret_manager_config=None,
             resource_labels=site.labels,
             opts=site.data_options(depends_on=[wall.gateway, *keys.granted]),
         )
