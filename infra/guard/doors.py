@@ -64,6 +64,7 @@ _CONTROL: Final[Mapping[str, str]] = {
 _SWITCH: Final[Mapping[str, tuple[str, object]]] = {
     "aws:eks/cluster:Cluster": ("vpcConfig.endpointPublicAccess", True),
     "gcp:container/cluster:Cluster": ("privateClusterConfig.enablePrivateEndpoint", False),
+    "azure-native:containerservice:ManagedCluster": ("apiServerAccessProfile.enablePrivateCluster", False),
 }
 
 
@@ -75,7 +76,7 @@ def control_plane(seen: Seen, border: Border) -> Iterator[str]:
     found = [value for value in at(seen.inputs, path) if value is not ABSENT]
     if seen.type in _SWITCH and _public(seen) and not found:
         yield f"its API is public and {path} names nobody. Make it private, or name operators' networks."
-    if seen.type not in _SWITCH and not found and not seen.type.startswith("azure-native:"):
+    if seen.type not in _SWITCH and not found:
         yield f"{path} names nobody, so everybody may speak to the API. Name the cell's gateway and the operators."
     for value in found:
         if value is not UNKNOWN and not _known_network(str(value), border):

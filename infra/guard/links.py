@@ -74,7 +74,6 @@ FORBIDDEN: Final[tuple[tuple[str, str, str], ...]] = (
     ("no-global-edge", "gcp:networkservices/edgeCache*", _EDGE),
     ("no-global-edge", "azure-native:cdn:*", _EDGE),
     ("no-global-edge", "azure-native:frontdoor:*", _EDGE),
-    ("no-global-edge", "azure-native:network:FrontDoor*", _EDGE),
     ("no-global-edge", "azure-native:trafficmanager:*", _EDGE),
     ("no-global-edge", "alicloud:cdn/*", _EDGE),
     ("no-global-edge", "alicloud:dcdn/*", _EDGE),
@@ -84,7 +83,6 @@ FORBIDDEN: Final[tuple[tuple[str, str, str], ...]] = (
     ("no-long-lived-keys", "aws:iam/accessKey:*", _LASTING),
     ("no-long-lived-keys", "aws:iam/user:*", _LASTING),
     ("no-long-lived-keys", "gcp:serviceaccount/key:*", _LASTING),
-    ("no-long-lived-keys", "gcp:serviceAccount/key:*", _LASTING),
     ("no-long-lived-keys", "gcp:storage/hmacKey:*", _LASTING),
 )
 

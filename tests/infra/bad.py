@@ -290,7 +290,7 @@ BAD = (
         "the API has a public address",
         AZURE,
         "no-public-control-plane",
-        put("azure-native:containerservice:ManagedCluster", "apiServerAccessProfile.enablePrivateCluster", False),
+        put("azure-native:containerservice:ManagedCluster", "apiServerAccessProfile", {"enablePrivateCluster": False}),
     ),
     Bad(
         "nodes go out by a load balancer",

@@ -55,8 +55,13 @@ def judge_variants(
     return _judged({"plan": base.as_json(), "variants": rows})
 
 
+def ask(module: str, asked: Mapping[str, Any]) -> Any:
+    """What a module answers in the room's own interpreter, JSON in and JSON out."""
+    return json.loads(_run([module], json.dumps(asked)))
+
+
 def _judged(asked: Mapping[str, Any]) -> list[list[dict[str, str]]]:
-    found: list[list[dict[str, str]]] = json.loads(_run(["infra.guard.judge"], json.dumps(asked)))
+    found: list[list[dict[str, str]]] = ask("infra.guard.judge", asked)
     return found
 
 

@@ -49,7 +49,6 @@ WANTS: Final = (
     Want("customer-key", _SQL, "dataEncryption.primaryKeyURI", Given(), _OWN_KEY),
     Want("no-replication", _SQL, "createMode", Free(("Default", "Create", "Update")), "Replicas may lie anywhere."),
     Want("no-replication", _SQL, "sourceServerResourceId", Missing(), "It would copy another cell's database."),
-    Want("no-public-control-plane", _AKS, "apiServerAccessProfile.enablePrivateCluster", Is((True,)), "Use the VNet."),
     Want(
         "no-public-control-plane",
         _AKS,
