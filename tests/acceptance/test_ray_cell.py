@@ -140,7 +140,8 @@ def test_a_studio_that_is_killed_is_replaced_and_its_job_goes_on(cell):
 
 
 def test_nothing_is_accepted_that_is_not_in_the_log_while_the_recorder_is_away(cell):
-    accepted, refused = [], 0
+    refused = 0
+    accepted: list[str] = []
     cell.kill("recorder")
     end = time.monotonic() + PATIENCE
     with cell.client() as client:

@@ -142,15 +142,18 @@ def test_ray_takes_the_policy_that_counts_studios(settings):
 
     config = AutoscalingConfig(**options(settings, most_replicas=5)["autoscaling_config"])
 
-    assert type(config.policy.get_policy()).__name__ == "Scaling"
+    found = config.policy.get_policy()(**config.policy.policy_kwargs)
+    assert found.wait_s == settings.engine.scale_seconds
 
 
 @needs_ray
 def test_a_cell_whose_files_lie_on_one_machine_is_refused_several(settings, monkeypatch):
-    import serving.ray_app as app
+    import ray
 
-    monkeypatch.setattr(app.ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(app.ray, "nodes", lambda: [{"Alive": True}, {"Alive": True}, {"Alive": False}])
+    from serving.ray_app import _refuse_scattered
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}, {"Alive": True}, {"Alive": False}])
 
     with pytest.raises(Refused, match="several machines"):
-        app._refuse_scattered(settings)
+        _refuse_scattered(settings)
