@@ -18,7 +18,8 @@ from kubernetes_validate.utils import (  # type: ignore[import-untyped]  # the s
 )
 from referencing import Registry, Resource
 
-CHART: Final = Path(__file__).parents[2] / "charts" / "equerry-cell"
+ROOT: Final = Path(__file__).parents[2]
+CHART: Final = ROOT / "charts" / "equerry-cell"
 FILES: Final = sorted(CHART.glob("values-*.yaml"))
 VERSIONS: Final = tuple(f"1.{minor}" for minor in range(25, 38))
 DIGEST: Final = "sha256:" + "a" * 64  # an operator knows the real one

@@ -6,12 +6,13 @@
 
 {{/* What Ray Serve is told; KubeRay takes it as text, and `serving.keeper.deploy` sends it in a static cluster. */}}
 {{- define "ray.serve" -}}
-proxy_location: HeadOnly
-http_options: {host: 127.0.0.1, port: 8100}
+# KubeRay asks the proxies how they are, so they are there; nobody sends them a request, and no policy lets anybody.
+proxy_location: EveryNode
+http_options: {host: 0.0.0.0, port: 8000}
 logging_config: {encoding: JSON, enable_access_log: false}
 applications:
   - name: studios
-    # Nobody sends studios requests: they pull jobs from the store.
+    # Studios pull jobs from the store.
     route_prefix: null
     import_path: serving.ray_studios:application
     args: {settings: /etc/equerry/cell.toml}
@@ -74,12 +75,13 @@ spec:
       {{- end }}
       env:
         {{- include "ray.env" (list $root) | nindent 8 }}
-      {{- if eq $component "head" }}
       ports:
+        - {name: serve, containerPort: 8000}
+        {{- if eq $component "head" }}
         - {name: gcs, containerPort: 6379}
         - {name: dashboard, containerPort: 8265}
         - {name: client, containerPort: 10001}
-      {{- end }}
+        {{- end }}
       securityContext:
         {{- include "container.security" $root | nindent 8 }}
       resources:
