@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 MOST_FILM: Final = 1 << 30  # bytes of a file that is looked at
+PATIENCE: Final = 600.0  # seconds for one film; a person can stop it sooner
 ON: Final = {"route.decision": "decided", "route.execution": "made", "output.marked": "marked", "canary": "self-test"}
 
 File = Annotated[Path, typer.Argument(help="A film: MP4, MOV, WebM, Matroska, AVI or GIF.", show_default=False)]
@@ -152,7 +153,7 @@ def _sight(body: bytes, known: _Known) -> Sighting:
     from serving.media.prober import Prober
 
     async def once() -> Sighting:
-        prober = Prober(films=FilmLimits(bytes=MOST_FILM), at_once=1)
+        prober = Prober(films=FilmLimits(bytes=MOST_FILM), seconds=PATIENCE, at_once=1)
         try:
             return await prober.sight(body, key=known.key, anchors=known.anchors, field="film")
         finally:

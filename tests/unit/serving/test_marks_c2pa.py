@@ -16,7 +16,7 @@ from PIL import Image
 from model.clip import Film
 from model.media import encode_film, read_film
 from serving.errors import BadMedia, Broken
-from serving.media.marks.c2pa import Ingredient, Inspected, Residency, Standing, inspect, sign
+from serving.media.marks.c2pa import Ingredient, Inspected, Residency, Standing, inspect, sign, try_ingredient
 from serving.media.marks.certificate import development
 
 RESIDENCY = Residency(
@@ -118,6 +118,17 @@ def test_a_picture_of_any_kind_can_be_named(mp4, credential, kind):
     made = sign(mp4, credential, residency=RESIDENCY, pid=PID, ingredients=[Ingredient("first frame", picture(kind))])
 
     assert inspect(made.body, credential.anchors).ingredients == ("first frame",)
+
+
+def test_a_manifest_that_does_not_hold_is_taken_in_and_one_that_cannot_be_read_is_refused(signed):
+    for text, taken in ((b"2026h2", True), (b"cbor", False), (b"jumb", False)):
+        broken = bytearray(signed.body)
+        broken[signed.body.index(text)] ^= 1
+        if taken:
+            try_ingredient(bytes(broken))
+        else:
+            with pytest.raises(BadMedia, match="says of its origin"):
+                try_ingredient(bytes(broken))
 
 
 def test_no_pixel_of_what_is_given_goes_into_the_manifest(mp4, credential):
