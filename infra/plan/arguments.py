@@ -1,7 +1,8 @@
 """Holds what a program asks for against the provider's schema: names, what must be there, and types, all the way down.
 
 The SDK's constructors check only the first level, and only names. A dictionary deeper down, or a wrong type, would come
-back from the cloud half an hour into an update. `python -m infra.plan.arguments` reads a plan as JSON and prints them.
+back from the cloud half an hour into an update. `python -m infra.plan.arguments` reads a list of plans as
+JSON, and prints a list of lists.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pulumi import _types
@@ -69,6 +70,7 @@ def _value(kind: Any, given: Any, place: str) -> Iterator[str]:
 
 
 def _one(kind: Any, given: Any, place: str) -> Iterator[str]:
+    """What is wrong with a value if it is to be of this one type."""
     kind = kinds.nested(kind)
     origin = typing.get_origin(kind)
     if len(kinds.union(kind)) > 1:
@@ -76,21 +78,32 @@ def _one(kind: Any, given: Any, place: str) -> Iterator[str]:
     elif isinstance(kind, type) and _types.is_input_type(kind):
         yield from _fields(kind, given, place) if isinstance(given, Mapping) else [f"{place} is an object"]
     elif kind in _PLAIN:
-        if not isinstance(given, _PLAIN[kind]) or (isinstance(given, bool) and kind is not bool):
-            yield f"{place} is {kind.__name__} and not {type(given).__name__}"
-    elif (origin is not None and "equence" in str(origin)) or origin is list:
-        items = given if isinstance(given, list) else None
-        yield from (
-            [f"{place} is a list"]
-            if items is None
-            else (
-                said
-                for number, one in enumerate(items)
-                for said in _value(typing.get_args(kind)[0], one, f"{place}[{number}]")
-            )
-        )
-    elif origin is not None and ("Mapping" in str(origin) or origin is dict):
-        yield from [] if isinstance(given, Mapping) else [f"{place} is a mapping"]
+        yield from _plain(kind, given, place)
+    elif origin in (list, Sequence):
+        yield from _items(typing.get_args(kind)[0], given, place)
+    elif origin in (dict, Mapping):
+        yield from _entries(typing.get_args(kind)[1], given, place)
+
+
+def _plain(kind: type, given: Any, place: str) -> Iterator[str]:
+    if not isinstance(given, _PLAIN[kind]) or (isinstance(given, bool) and kind is not bool):
+        yield f"{place} is {kind.__name__} and not {type(given).__name__}"
+
+
+def _items(kind: Any, given: Any, place: str) -> Iterator[str]:
+    if not isinstance(given, list):
+        yield f"{place} is a list"
+        return
+    for number, one in enumerate(given):
+        yield from _value(kind, one, f"{place}[{number}]")
+
+
+def _entries(kind: Any, given: Any, place: str) -> Iterator[str]:
+    if not isinstance(given, Mapping):
+        yield f"{place} is a mapping"
+        return
+    for name in sorted(given):
+        yield from _value(kind, given[name], f"{place}.{name}")
 
 
 def _unpacked(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,4 +132,4 @@ def _doubles(names: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    json.dump(mistakes(Plan.from_json(json.load(sys.stdin))), sys.stdout)
+    json.dump([mistakes(Plan.from_json(row)) for row in json.load(sys.stdin)], sys.stdout)
