@@ -178,7 +178,7 @@ def _key(parts: Parts) -> str:
     tenant = parts.books.add_tenant("Measured", ceiling, "standard", now)
     minted = parts.books.add_key(tenant.id, "bench", Wish(), now)
     parts.rulebook.refresh()
-    return str(minted.text)
+    return minted.text.text
 
 
 def _port() -> int:
