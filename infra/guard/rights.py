@@ -9,7 +9,7 @@ from typing import Any, Final
 from infra.guard.border import Border
 from infra.guard.seen import ABSENT, Seen, at, leaves
 
-__all__ = ["boundaries_are_not_given", "narrow"]
+__all__ = ["boundaries_are_not_given", "narrow", "statements"]
 
 #: Values that are too wide wherever they stand at these paths.
 _WIDE: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
@@ -42,11 +42,11 @@ def narrow(seen: Seen, border: Border) -> Iterator[str]:
     if seen.type == "scaleway:iam/policy:Policy":
         yield from _beyond_project(seen, border)
     for path, value in leaves(seen.inputs):
-        statements = list(_statements(value))
-        if seen.type == _BOUNDARY and _denies_regions(statements):
+        found = list(statements(value))
+        if seen.type == _BOUNDARY and _denies_regions(found):
             continue  # a boundary gives nothing; `boundaries_are_not_given` sees that nobody attaches it
         check = _passes_all if seen.type in _FILTERS else _too_wide
-        for statement in statements:
+        for statement in found:
             yield from (f"{path}: {message}" for message in check(statement, "kms/" in seen.type))
 
 
@@ -59,11 +59,11 @@ def boundaries_are_not_given(plan: Sequence[Seen], border: Border) -> Iterator[t
 
 
 def _all_statements(seen: Seen) -> list[Mapping[str, Any]]:
-    return [statement for _, value in leaves(seen.inputs) for statement in _statements(value)]
+    return [statement for _, value in leaves(seen.inputs) for statement in statements(value)]
 
 
-def _denies_regions(statements: Sequence[Mapping[str, Any]]) -> bool:
-    return any(one.get("Effect") == "Deny" and "aws:RequestedRegion" in json.dumps(one) for one in statements)
+def _denies_regions(found: Sequence[Mapping[str, Any]]) -> bool:
+    return any(one.get("Effect") == "Deny" and "aws:RequestedRegion" in json.dumps(one) for one in found)
 
 
 def _named(seen: Seen) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _beyond_project(seen: Seen, border: Border) -> Iterator[str]:
             yield f"a rule reaches beyond the cell's project. Write projectIds: [{border.spec.account}]."
 
 
-def _statements(value: object) -> Iterator[Mapping[str, Any]]:
+def statements(value: object) -> Iterator[Mapping[str, Any]]:
     """The statements of a policy document that stands in a text."""
     if not isinstance(value, str) or "Statement" not in value:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from infra.guard import doors, keepsakes, links, places, rights, strangers, tags, whole
+from infra.guard import denial, doors, keepsakes, links, places, rights, strangers, tags, whole
 from infra.guard.border import Border
 from infra.guard.rule import OnPlan, OnResource, Rule
 from infra.guard.seen import Seen
@@ -72,7 +72,10 @@ _EACH: Final[dict[str, tuple[OnResource, ...]]] = {
     "tagged": (tags.tagged,),
 }
 
-_PLAN: Final[dict[str, tuple[OnPlan, ...]]] = {"narrow-rights": (rights.boundaries_are_not_given,)}
+_PLAN: Final[dict[str, tuple[OnPlan, ...]]] = {
+    "narrow-rights": (rights.boundaries_are_not_given,),
+    "guard-in-place": (denial.in_place,),
+}
 
 
 def _rule(name: str) -> Rule:

@@ -40,8 +40,6 @@ HAS: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
         "Add firewall rules that deny what they do not allow.",
     ),
     ("no-open-egress", "local", ("kubernetes:networking.k8s.io/v1:NetworkPolicy",), "Add a policy that denies."),
-    ("guard-in-place", "aws", ("aws:iam/policy:Policy",), "Add the boundary that denies other regions to every role."),
-    ("guard-in-place", "azure", ("azure-native:authorization:PolicyAssignment",), "Assign allowed locations."),
 )
 
 #: What has to stand beside each resource of a type, and the argument by which it refers to it.

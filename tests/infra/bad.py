@@ -691,6 +691,14 @@ BAD = (
         "narrow-rights",
         put("ovh:CloudProject/user:User", "roleNames", ["administrator"]),
     ),
+    Bad("no role can have a boundary", AWS, "guard-in-place", remove("aws:iam/policy:Policy")),
+    Bad("nothing denies other regions", GCP, "guard-in-place", remove("gcp:orgpolicy/policy:Policy")),
+    Bad(
+        "nothing denies other regions",
+        AZURE,
+        "guard-in-place",
+        remove("azure-native:authorization:PolicyAssignment"),
+    ),
     # evidence
     Bad("nobody writes down what is done", AWS, "has-audit-sink", remove("aws:cloudtrail/trail:Trail")),
     Bad("the trail does not log", AWS, "has-audit-sink", put("aws:cloudtrail/trail:Trail", "enableLogging", False)),
