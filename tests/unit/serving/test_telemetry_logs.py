@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio  # noqa: F401 - a library that logs, loaded
 import json
 import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.telemetry.allowed import ATTRIBUTES
 from serving.telemetry.eyes import BLIND
 from serving.telemetry.logs import LIBRARY, UNLISTED, Lines
-from serving.telemetry.sentences import sentences_of, spoken
+from serving.telemetry.sentences import ROOMS, sentences_of, spoken
 from serving.telemetry.sieve import Tally
 from serving.telemetry.silence import SILENCE, hush
 
 CANARY = "currawong-in-the-prompt"
 GATE = "serving.gate"
+ROOT = Path(__file__).parents[3]
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 def record(name, message, *args, path, **extra):
@@ -92,6 +97,39 @@ def test_only_files_of_ours_have_sentences(tmp_path, gate):
     assert sentences_of(gate + "x") == frozenset()
     assert spoken(gate, "An end was not logged.")
     assert not spoken(gate, None)
+
+
+def log_calls():
+    """Every call of a logger in the source, with its file."""
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+                    owner = node.func.value
+                    if isinstance(owner, ast.Name) and owner.id in ("log", "_LOG", "logger"):
+                        yield path, node
+
+
+def test_every_field_that_a_log_call_gives_is_on_the_list():
+    given = {
+        (str(path.relative_to(ROOT)), key.value)
+        for path, call in log_calls()
+        for word in call.keywords
+        if word.arg == "extra" and isinstance(word.value, ast.Dict)
+        for key in word.value.keys
+    }
+
+    assert {name for _, name in given} > {"job", "error"}
+    assert {each for each in given if each[1] not in ATTRIBUTES} == set()
+
+
+def test_no_log_call_puts_its_sentence_together():
+    """It would not be said, and nobody would know what was wrong."""
+    made = [
+        (path.name, call.lineno) for path, call in log_calls() if isinstance(call.args[0], ast.JoinedStr | ast.BinOp)
+    ]
+
+    assert made == []
 
 
 def test_third_parties_are_silenced_whatever_was_said_before():
