@@ -22,7 +22,8 @@ from serving.conform.site import Site
 __all__ = ["Thing", "deprived", "things"]
 
 SETTLED: Final = 2.0  # seconds in which a running cell must have noticed
-START: Final = 60.0  # seconds in which a cell that lacks something must have given up, or must not be ready
+START: Final = 300.0  # seconds in which a cell that lacks something must have given up, or must not be ready
+CLOSED: Final = 60.0  # seconds after which a door that does not answer counts as closed
 TRIES: Final = 3
 
 
@@ -98,7 +99,7 @@ def _asked(site: Site, word: str) -> Mapping[str, Any] | int | str:
     body = {"prompt": f"a ball {word}", "seconds": 2, "size": "64x64"}
     try:
         with site.client() as client:
-            answer = client.post("/v1/jobs", json=body, timeout=20)
+            answer = client.post("/v1/jobs", json=body, timeout=CLOSED)
             if not answer.is_success:
                 return answer.status_code
             told: Mapping[str, Any] = answer.json()

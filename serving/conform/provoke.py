@@ -17,7 +17,7 @@ import httpx
 from serving.conform.asks_dashscope import ASYNC, CREATE
 from serving.conform.canary import Canaries
 from serving.conform.media import data_uri, picture
-from serving.conform.site import Guest, Site
+from serving.conform.site import ANSWER, Guest, Site
 from serving.dialects.answers import error_response
 from serving.errors import (
     BadField,
@@ -188,14 +188,14 @@ def _of_native(room: Room, client: httpx.Client) -> Iterator[Act]:
 
 
 def _bare(site: Site, path: str, body: dict[str, Any], word: str) -> int:
-    with httpx.Client(base_url=site.url, timeout=60, trust_env=False) as nobody:
+    with httpx.Client(base_url=site.url, timeout=ANSWER, trust_env=False) as nobody:
         return nobody.post(path, json=body, headers={"cookie": word}).status_code
 
 
 def _huge(site: Site, path: str, headers: dict[str, str]) -> int:
     """Claims a body beyond all bounds and sends none of it."""
     key = site.guest.key if site.guest else ""
-    with closing(http.client.HTTPConnection(site.host, site.settings.listen.port, timeout=60)) as wire:
+    with closing(http.client.HTTPConnection(site.host, site.settings.listen.port, timeout=ANSWER)) as wire:
         wire.putrequest("POST", path)
         told = {**headers, "Authorization": f"Bearer {key}", "Content-Length": str(HUGE)}
         for name, value in {**told, "Content-Type": "application/json"}.items():

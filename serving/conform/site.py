@@ -29,10 +29,11 @@ from serving.errors import Refused, Unavailable
 from serving.settings import CellSettings
 from serving.settings_file import load
 
-__all__ = ["Guest", "Site"]
+__all__ = ["ANSWER", "Guest", "Site"]
 
-READY: Final = 180.0  # seconds in which a cell must be ready
+READY: Final = 600.0  # seconds in which a cell must be ready; a process that ends is not waited for
 GONE: Final = 90.0  # seconds in which it must be gone
+ANSWER: Final = 300.0  # seconds for one request; a busy machine is no fault of the cell's
 TURN: Final = 0.2
 NAME: Final = "Conformance"
 
@@ -190,4 +191,6 @@ class Site:
     def client(self, guest: Guest | None = None) -> httpx.Client:
         """Speaks to this cell with the key of a guest, of this cell where none is named."""
         key = (guest or self.guest or Guest("", "", "")).key
-        return httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=60, trust_env=False)
+        return httpx.Client(
+            base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=ANSWER, trust_env=False
+        )
