@@ -138,8 +138,7 @@ class Admission:
             self._looked = now
 
     def _learn(self) -> None:
-        rows = [usage.read(row) for row in self.store.newest_usage(LEARN_FROM)]
-        self._samples = usage.samples(rows)
+        self._samples = usage.samples(self.store.newest_usage(LEARN_FROM))
         self._pace = learn(self._samples)
         self._accounts = {name: Account.read(terms) for name, terms in self.store.accounts().items()}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,6 +107,5 @@ class Chores:
         now = await asyncio.to_thread(self.store.now)
         if now - self._swept < SWEEP_MS:
             return
-        with suppress(IndexError):  # an object that lies in no tenant's folder is not the cell's
-            await sweep(self.store, self.objects, now=now, keep_ms=self.ways.keep_ms)
+        await sweep(self.store, self.objects, now=now, keep_ms=self.ways.keep_ms)
         self._swept = now

@@ -25,7 +25,7 @@ async def sweep(store: Store, objects: Objects, *, now: int, keep_ms: int) -> in
     oldest = now - keep_ms if backlog.oldest is None else min(now - keep_ms, backlog.oldest)
     due = []
     async for found in objects.older(datetime.fromtimestamp(oldest / 1000, UTC)):
-        if found.key.split("/")[1] in (SOURCES, UPLOADS):
+        if found.key.partition("/")[2].partition("/")[0] in (SOURCES, UPLOADS):
             due.append(found.key)
         if len(due) == MOST:
             break

@@ -7,6 +7,8 @@ any other: a replay, a retry or a second worker finds the first one.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +76,10 @@ def read(row: Usage) -> Billed:
         raise Broken(f"The usage row of job {row.job} cannot be read. Restore it from a copy.") from None
 
 
-def samples(rows: list[Billed]) -> list[Sample]:
-    """What these films say about the pace."""
-    return [sample for row in rows if (sample := row.sample) is not None]
+def samples(rows: Iterable[Usage]) -> list[Sample]:
+    """What these films say about the pace. A row that cannot be read says nothing; whoever bills it says so."""
+    found = []
+    for row in rows:
+        with suppress(Broken):
+            found.append(read(row).sample)
+    return [sample for sample in found if sample is not None]

@@ -135,6 +135,15 @@ def test_a_cell_learns_how_long_its_films_take():
     assert desk.agree().estimated_ms == 9_000
 
 
+def test_a_usage_row_that_nobody_can_read_keeps_nobody_out():
+    desk = Desk()
+    desk.submit()
+    (job,) = desk.store.claim("studio")
+    desk.store.complete(job.id, job.fence, result="{}", usage='{"s":3}', keep_ms=HOUR)
+
+    assert desk.agree().estimated_ms == 20_000
+
+
 def test_what_waits_is_told_its_place_and_time():
     desk = Desk()
     first = desk.store.look(desk.submit("standard"))
