@@ -105,7 +105,7 @@ def _space(site: Site) -> kubernetes.core.v1.Namespace:
 def _walls(site: Site, space: kubernetes.core.v1.Namespace) -> None:
     """Nothing in, nothing out, but names and one another."""
     _policy(site, space, "deny", {"policyTypes": ["Ingress", "Egress"]})
-    among = [{"podSelector": {}}]
+    among: list[dict[str, Any]] = [{"podSelector": {}}]
     _policy(
         site,
         space,

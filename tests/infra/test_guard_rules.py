@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def border(**changes: Any) -> Border:
 ARLANDA = border()
 
 
-def says(rule: str, kind: str, inputs: dict[str, object], where: Border | None = None) -> list[str]:
+def says(rule: str, kind: str, inputs: Mapping[str, object], where: Border | None = None) -> list[str]:
     seen = Seen(type=kind, name="it", urn="urn:it", inputs=inputs, provider={"region": "eu-north-1"})
     each = RULE[rule].each
     assert each is not None
