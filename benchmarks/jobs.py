@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,11 +27,13 @@ from rich.progress import track
 from rich.table import Table
 
 from serving.jobs.job import Draft, Job, JobId, TenantId, new_id
+from serving.jobs.records import Receipt
 from serving.jobs.rules import Rules
 from serving.jobs.sql.store import SqlStore, open_store
 from tests.postgres import Server, missing
 
 TENANT = TenantId("t-bench")
+TOGETHER = 32  # clients of a gateway that submit at the same time
 ORDER = json.dumps({"prompt": "a red circle bounces " * 20, "seed": 7})  # 450 bytes, as a real one
 
 
@@ -93,6 +95,7 @@ def figures(database: str, store: SqlStore, calls: int) -> Iterator[Figure]:
 
     yield timed(database, "submit", calls, 1, submit)
     yield timed(database, "submit", calls, 8, submit, 300)
+    yield together(database, store, calls)
     yield timed(database, "poll", 4 * calls, 1, lambda n: store.get(TENANT, ids[n % len(ids)]))
     yield timed(database, "poll", 4 * calls, 4, lambda n: store.get(TENANT, ids[n % len(ids)]), 1000)
     yield timed(database, "page of 20 with total", calls // 4, 1, lambda _: store.list(TENANT))
@@ -107,6 +110,16 @@ def figures(database: str, store: SqlStore, calls: int) -> Iterator[Figure]:
         database, "complete", calls, 1,
         lambda n: store.complete(claimed[n].id, claimed[n].fence, result="{}", usage="{}", keep_ms=10**8),
     )  # fmt: skip
+
+
+def together(database: str, store: SqlStore, calls: int) -> Figure:
+    """Submits that share transactions, as a gateway's do; each waits as long as its batch."""
+
+    def batch(_: int) -> None:
+        assert all(isinstance(told, Receipt) for told in store.submit_all([draft() for _ in range(TOGETHER)]))
+
+    told = timed(database, f"submit, {TOGETHER} in a transaction", max(1, calls // TOGETHER), 1, batch, 300)
+    return replace(told, per_s=told.per_s * TOGETHER)
 
 
 @contextmanager
@@ -156,7 +169,7 @@ def measure(calls: int, console: Console) -> list[Figure]:
         home = Path(tempfile.mkdtemp(prefix="equerry-bench-"))
         home.chmod(0o755)  # the server's user has to pass
         with kind(home, calls) as (bare, store):
-            rows = track(figures(name, store, calls), f"{name}", total=9, console=console)
+            rows = track(figures(name, store, calls), f"{name}", total=10, console=console)
             found += [bare, *rows]
         shutil.rmtree(home)
     return found

@@ -24,7 +24,7 @@ from serving.dialects.sizes import following
 from serving.errors import BadField, Broken, CellError, Expired, Limited, NotPossible, NotReady, UnknownJob
 from serving.ferry import Ferry, one_by_one
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
-from serving.jobs.records import Receipt
+from serving.jobs.records import Backlog, Receipt
 from serving.jobs.store import Store
 from serving.jobs.watch import watch
 from serving.media.fragments import fragmented
@@ -165,13 +165,16 @@ class Front:
         )
 
     async def _admit(self, caller: Caller) -> None:
-        backlog = await self._ask(self.store.backlog)
+        backlog, mine = await self._ask(self._waiting, TenantId(caller.tenant))
         wait = max(1, round(backlog.work_ms / 1000 / max(1, self.studios())))
         if backlog.queued >= self.limits.queue:
             raise Limited("The queue of this cell is full. Come back later.", wait)
-        mine = await self._ask(self.store.list, TenantId(caller.tenant), limit=1, states=[State.QUEUED])
-        if mine.total >= self.limits.queue_per_tenant:
-            raise Limited(f"You have {mine.total} jobs waiting. Come back when some are done.", wait)
+        if mine >= self.limits.queue_per_tenant:
+            raise Limited(f"You have {mine} jobs waiting. Come back when some are done.", wait)
+
+    def _waiting(self, tenant: TenantId) -> tuple[Backlog, int]:
+        """What the cell has to do, and how many of this tenant's jobs wait."""
+        return self.store.backlog(), self.store.list(tenant, limit=1, states=[State.QUEUED]).total
 
     def _settle(self, wish: Wish, taken: Sequence[Taken]) -> Wish:
         """The wish with its size, its length and its seed."""
