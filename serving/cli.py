@@ -135,7 +135,7 @@ def _up_on_ray(settings: Any, file: Path) -> None:
 
     _listen(settings.listen.host, settings.listen.port).close()  # somebody else's port is refused before Ray starts
     with Claim(settings, "ray") as claim:
-        asyncio.run(_serve_on_ray(RayCell(settings, file, claim.tell)))
+        asyncio.run(_serve_on_ray(RayCell(settings, file, claim.tell, os.environ)))
 
 
 async def _serve_on_ray(cell: Any) -> None:

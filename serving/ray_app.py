@@ -7,7 +7,6 @@ the gateways at `listen.port`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,14 +20,13 @@ from serving.cluster.recorder import Recorder
 from serving.cluster.remote import Ask
 from serving.errors import Refused
 from serving.settings import CellSettings
-from serving.settings_file import load
+from serving.settings_file import load, named
 from serving.telemetry import say_little
 from serving.telemetry.silence import hush
 
-__all__ = ["BENCH", "FILE", "application", "bench_options"]
+__all__ = ["BENCH", "application", "bench_options"]
 
 DOOR, BENCH, RECORDER = "gateway", "studio", "recorder"
-FILE: Final = "EQUERRY_SETTINGS_FILE"
 LINES: Final = 1_024  # calls that the recorder holds, and that one process may have waiting
 QUIET: Final = {"enable_access_log": False, "log_level": "WARNING"}
 
@@ -60,8 +58,8 @@ class DoorReplica(Door):
 
 def application(args: dict[str, str] | None = None) -> serve.Application:
     """The deployments of one cell. Raises Refused for settings that cannot work."""
-    hush(os.environ)
-    file = str(Path((args or {}).get("settings") or os.environ.get(FILE, "")).absolute())
+    hush()
+    file = str(named(args))
     settings = load(Path(file))
     _refuse_scattered(settings)
     recorder = serve.deployment(RecorderReplica, **_recorder()).bind(file)
@@ -141,7 +139,7 @@ def _refuse_scattered(settings: CellSettings) -> None:
 
 
 def _begin(file: str) -> None:
-    hush(os.environ)
+    hush()
     say_little(load(Path(file)).telemetry.level)
 
 

@@ -7,7 +7,6 @@ TLS; nobody sends them requests.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +14,8 @@ from ray import serve
 
 from serving.cluster.bench import Bench
 from serving.keeper.ask import KeeperAsk
-from serving.ray_app import BENCH, FILE, bench_options
-from serving.settings_file import load
+from serving.ray_app import BENCH, bench_options
+from serving.settings_file import load, named
 from serving.telemetry import say_little
 from serving.telemetry.silence import hush
 
@@ -29,7 +28,7 @@ class StudioReplica(Bench):
     """A studio as Ray runs it, with the log in another pod."""
 
     def __init__(self, file: str) -> None:
-        hush(os.environ)
+        hush()
         settings = load(Path(file))
         say_little(settings.telemetry.level)
         super().__init__(file, KeeperAsk(settings.keeper))
@@ -37,6 +36,6 @@ class StudioReplica(Bench):
 
 def application(args: dict[str, Any] | None = None) -> serve.Application:
     """The studios of one cell. Raises Refused for settings that cannot work."""
-    hush(os.environ)
-    file = str(Path(str((args or {}).get("settings") or os.environ.get(FILE, ""))).absolute())
+    hush()
+    file = str(named(args))
     return serve.deployment(StudioReplica, **{**bench_options(load(Path(file))), "name": BENCH}).bind(file)

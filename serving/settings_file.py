@@ -21,12 +21,24 @@ from serving.errors import Refused
 from serving.secret import read_secret
 from serving.settings import CellSettings, Section
 
-__all__ = ["load", "secrets_of"]
+__all__ = ["load", "named", "secrets_of"]
 
 PREFIX: Final = "EQUERRY_"
+FILE: Final = "EQUERRY_SETTINGS_FILE"
 _HEADER: Final = re.compile(r"\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _SETTING: Final = re.compile(r"\s*([A-Za-z0-9_.\"' -]+?)\s*=")
 Place = tuple[str, ...]
+
+
+def named(arguments: Mapping[str, object] | None) -> Path:
+    """The settings file that a program's arguments name as `settings`, or else the variable EQUERRY_SETTINGS_FILE.
+
+    Absolute. Raises Refused when neither names one.
+    """
+    found = str((arguments or {}).get("settings") or os.environ.get(FILE, ""))
+    if not found:
+        raise Refused(f"No settings file is named. Give it as the argument `settings`, or in the variable {FILE}.")
+    return Path(found).absolute()
 
 
 def load(path: Path) -> CellSettings:

@@ -6,10 +6,9 @@ below the cell's scratch folder.
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -25,17 +24,18 @@ MOST_PATH: Final = 40  # letters before a session's sockets have names that the 
 
 
 @contextmanager
-def head(settings: CellSettings) -> Iterator[None]:
+def head(settings: CellSettings, environment: MutableMapping[str, str]) -> Iterator[None]:
     """Ray is there until the block ends. Call it from the main thread, before anything has imported Ray.
 
+    `environment` is this process's own: Ray reads it when it is imported, and hands it on to all that it starts.
     Raises Unavailable when Ray does not start, or is not where the settings say.
     """
-    hush(os.environ)
+    hush(environment)
     with ExitStack() as stack:
         if not settings.ray.address:
             folder = stack.enter_context(_short(settings.folders.scratch / "ray"))
-            os.environ.update(variables(folder, settings))
-        import ray  # reads its environment when it is imported
+            environment.update(variables(folder, settings, environment.get("OMP_NUM_THREADS")))
+        import ray
 
         stack.callback(ray.shutdown)
         if settings.ray.address:
@@ -51,7 +51,7 @@ def logical_cores(settings: CellSettings) -> int:
     return int(-(-e.cpus * e.tensor_parallel * e.most_replicas // 1)) + 1 + settings.ray.gateways // 10
 
 
-def variables(folder: Path, settings: CellSettings) -> dict[str, str]:
+def variables(folder: Path, settings: CellSettings, threads: str | None = None) -> dict[str, str]:
     """For Ray and all that it starts. Draws the token and writes it into `folder`."""
     token = folder / "token"
     token.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def variables(folder: Path, settings: CellSettings) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the one way to have Ray listen on loopback alone, on any system
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, int(settings.engine.cpus))),
+        "OMP_NUM_THREADS": threads or str(max(1, int(settings.engine.cpus))),
     }
 
 

@@ -6,7 +6,7 @@ On Kubernetes none of this is used: there KubeRay owns Ray, and starts `serving.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +23,16 @@ PATIENCE: Final = 10.0  # seconds for the studios' answer
 class RayCell:
     """`run` until `stop` is set. `drained` may be set at any time: then studios hand their jobs back."""
 
-    def __init__(self, settings: CellSettings, file: Path, tell: Callable[[dict[str, object]], None]) -> None:
-        """`file` is the settings'; `tell` hears how the deployments are, whenever that changes."""
+    def __init__(
+        self,
+        settings: CellSettings,
+        file: Path,
+        tell: Callable[[dict[str, object]], None],
+        environment: MutableMapping[str, str],
+    ) -> None:
+        """`file` is the settings'; `tell` hears how the deployments are, whenever that changes; `environment` is this
+        process's own, see `serving.cluster.head`."""
+        self._environment = environment
         self.settings, self.file, self.tell = settings, file.absolute(), tell
         self.name = settings.cell.name  # of the application too: a Ray may have several cells of one operator
         self.drained = asyncio.Event()
@@ -35,7 +43,7 @@ class RayCell:
 
         Runs in the main thread. `begun` is called once Ray is there and has set its own signal handlers.
         """
-        with head(self.settings):
+        with head(self.settings, self._environment):
             begun()
             starting = asyncio.create_task(asyncio.to_thread(self._deploy))
             if not await _either(starting, stop):

@@ -15,7 +15,7 @@ import pytest
 from serving.cluster.head import MOST_PATH, head, logical_cores, variables
 from serving.errors import Refused, Unavailable
 from serving.home import SETTINGS, Site, make_home, own_key, today
-from serving.settings_file import load
+from serving.settings_file import load, named
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed; see make setup-engine"
@@ -45,7 +45,7 @@ def ray(monkeypatch):
 
 
 def test_its_own_ray_listens_on_loopback_and_has_no_dashboard(settings, ray):
-    with head(settings):
+    with head(settings, os.environ):
         assert (ray["address"], ray["_node_ip_address"], ray["include_dashboard"]) == ("local", "127.0.0.1", False)
         assert ray["environment"]["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
         assert ray["object_store_memory"] == 80 << 20
@@ -55,7 +55,7 @@ def test_its_own_ray_listens_on_loopback_and_has_no_dashboard(settings, ray):
 def test_its_own_ray_reports_to_nobody(settings, ray, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")  # whatever a shell has left behind
 
-    with head(settings):
+    with head(settings, os.environ):
         environment = ray["environment"]
 
     assert {name: environment[name] for name in ("RAY_USAGE_STATS_ENABLED", "VLLM_NO_USAGE_STATS")} == {
@@ -79,7 +79,7 @@ def test_sockets_of_a_cell_deep_in_folders_have_short_names_all_the_same(setting
     deep = tmp_path.joinpath(*["a-rather-long-name"] * 6)
     folders = settings.folders.model_copy(update={"scratch": deep})
 
-    with head(settings.model_copy(update={"folders": folders})):
+    with head(settings.model_copy(update={"folders": folders}), os.environ):
         assert len(ray["_temp_dir"]) <= MOST_PATH
         assert Path(ray["_temp_dir"]).resolve() == (deep / "ray").resolve()
 
@@ -88,7 +88,7 @@ def test_sockets_of_a_cell_deep_in_folders_have_short_names_all_the_same(setting
 def test_a_ray_that_does_not_start_says_where_to_look(settings, ray, fault):
     ray["fault"] = fault
 
-    with pytest.raises(Unavailable, match="session_latest/logs"), head(settings):
+    with pytest.raises(Unavailable, match="session_latest/logs"), head(settings, os.environ):
         pass
     assert ray["ended"]
 
@@ -96,7 +96,7 @@ def test_a_ray_that_does_not_start_says_where_to_look(settings, ray, fault):
 def test_a_ray_that_is_there_is_joined_and_left_as_it_is(settings, ray):
     joined = settings.ray.model_copy(update={"address": "127.0.0.1:6379"})
 
-    with head(settings.model_copy(update={"ray": joined})):
+    with head(settings.model_copy(update={"ray": joined}), os.environ):
         assert ray["address"] == "127.0.0.1:6379"
         assert "_temp_dir" not in ray
 
@@ -157,3 +157,13 @@ def test_a_cell_whose_files_lie_on_one_machine_is_refused_several(settings, monk
 
     with pytest.raises(Refused, match="several machines"):
         _refuse_scattered(settings)
+
+
+def test_ray_finds_the_settings_by_its_argument_or_by_the_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("EQUERRY_SETTINGS_FILE", str(tmp_path / "by-variable.toml"))
+
+    assert named({"settings": str(tmp_path / "by-argument.toml")}) == tmp_path / "by-argument.toml"
+    assert named(None) == tmp_path / "by-variable.toml"
+    monkeypatch.delenv("EQUERRY_SETTINGS_FILE")
+    with pytest.raises(Refused, match="No settings file is named"):
+        named({})
