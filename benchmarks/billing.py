@@ -13,11 +13,11 @@ import multiprocessing.process
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import typer
 from rich.console import Console
@@ -37,6 +37,7 @@ from serving.meter.statement import statement
 from serving.meter.usage import read, written
 from serving.sla.terms import Terms
 
+T = TypeVar("T")
 RULES: Final = Rules(lease_ms=2_000, most_attempts=1_000, poll_ms=100, patience_ms=10_000)
 TENANTS: Final = tuple(TenantId(f"t-{n:016x}") for n in range(4))
 STUDIOS: Final = 4
@@ -222,10 +223,10 @@ def run(address: str, jobs: int, seed: int, progress: Progress) -> Result:
             parts = [wanted[n::GATEWAYS] for n in range(GATEWAYS)]
             sending = [pool.submit(send, store, part, f"{seed} gateway {n}") for n, part in enumerate(parts)]
             task = progress.add_task("jobs", total=jobs)
-            while not all(each.done() for each in sending) or _open(store):
-                delivered = len(store.usage())
+            while not all(each.done() for each in sending) or _steadily(lambda: _open(store)):
+                delivered = len(_steadily(store.usage))
                 crew.harm(rng, delivered)
-                store.reap()
+                _steadily(store.reap)
                 progress.update(task, completed=delivered)
                 time.sleep(0.05)
         told = {job: price for each in sending for job, price in each.result()[0].items()}
@@ -235,6 +236,15 @@ def run(address: str, jobs: int, seed: int, progress: Progress) -> Result:
     result = check(store, told, jobs, sent, crew.killed, time.monotonic() - begun)
     store.close()
     return result
+
+
+def _steadily(call: Callable[[], T]) -> T:
+    """What a call answers once the store is free: a studio that is killed in mid-write holds it up for a while."""
+    while True:
+        try:
+            return call()
+        except Unavailable:
+            time.sleep(0.1)
 
 
 def _open(store: SqlStore) -> int:
