@@ -14,7 +14,7 @@ from ray import serve
 
 from serving.cluster.bench import Bench
 from serving.keeper.ask import KeeperAsk
-from serving.ray_app import BENCH, bench_options
+from serving.ray_app import bench_options
 from serving.settings_file import load, named
 from serving.telemetry import say_little
 from serving.telemetry.silence import hush
@@ -38,4 +38,4 @@ def application(args: dict[str, Any] | None = None) -> serve.Application:
     """The studios of one cell. Raises Refused for settings that cannot work."""
     hush()
     file = str(named(args))
-    return serve.deployment(StudioReplica, **{**bench_options(load(Path(file))), "name": BENCH}).bind(file)
+    return serve.deployment(StudioReplica, **bench_options(load(Path(file)))).bind(file)
