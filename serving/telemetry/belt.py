@@ -20,6 +20,7 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 BATCH: Final = 512  # items of one export
+PATIENT: Final = 5  # times that the pause between two exports doubles while the collector takes nothing
 
 
 class Belt(Generic[Item]):
@@ -34,7 +35,7 @@ class Belt(Generic[Item]):
         self._news = threading.Condition()  # guards the items and the next three
         self._closing = self._hurry = False
         self._sending = 0
-        self._well = True  # whether the collector took what it was last given
+        self._missed = 0  # exports in a row that the collector did not take
         self._thread = threading.Thread(target=self._run, name=f"telemetry-{signal}", daemon=True)
         self._thread.start()
 
@@ -75,7 +76,7 @@ class Belt(Generic[Item]):
     def _run(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._closing or self._hurry or len(self._items) >= BATCH, self._every)
+                self._news.wait_for(self._due, self._every * (1 << min(self._missed, PATIENT)))
                 some = [self._items.popleft() for _ in range(min(BATCH, len(self._items)))]
                 self._sending = len(some)
                 self._hurry = self._hurry and bool(self._items)
@@ -85,6 +86,10 @@ class Belt(Generic[Item]):
                     self._news.notify_all()  # who flushes an empty belt need not wait
             if some:
                 self._send(some)
+
+    def _due(self) -> bool:
+        """Whether to send before the time. A collector that takes nothing is left alone until then."""
+        return self._closing or self._hurry or (not self._missed and len(self._items) >= BATCH)
 
     def _send(self, some: list[Item]) -> None:
         try:
@@ -102,8 +107,8 @@ class Belt(Generic[Item]):
 
     def _note(self, taken: bool) -> None:
         """Says when the collector begins to fail and when it is well again, not each time between."""
-        if taken and not self._well:
+        if taken and self._missed:
             log.warning("The collector takes telemetry again.", extra={"signal": self._signal})
-        elif not taken and self._well:
+        elif not taken and not self._missed:
             log.warning("The collector takes no telemetry. What it misses is counted.", extra={"signal": self._signal})
-        self._well = taken
+        self._missed = 0 if taken else self._missed + 1

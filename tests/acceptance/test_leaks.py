@@ -110,7 +110,7 @@ class World:
         command = [sys.executable, "-m", "tests.acceptance.leaky_cell", str(self.folder), *arguments]
         with self.out.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
-        end = time.monotonic() + 180
+        end = time.monotonic() + 600
         while time.monotonic() < end:
             with self.client() as client:
                 try:
@@ -277,7 +277,7 @@ def without_ids(seen: httpx.Response | str) -> str:
 
 
 def ended(client: httpx.Client, path: str, name: str) -> str:
-    end = time.monotonic() + 300
+    end = time.monotonic() + 900
     while time.monotonic() < end:
         told = client.get(path).json()
         state = str(told["output"]["task_status"] if name == "task" else told[name]).lower()
