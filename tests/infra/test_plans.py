@@ -27,7 +27,7 @@ KEEPSAKES = re.compile(
     r"|storage/bucket:Bucket|kms/cryptoKey:CryptoKey|kms/keyRing:KeyRing|sql/databaseInstance:DatabaseInstance"
     r"|container/cluster:Cluster|storage:StorageAccount|storage:BlobContainer|keyvault:Vault|keyvault:Key"
     r"|dbforpostgresql:Server|containerservice:ManagedCluster|resources:ResourceGroup|random/randomPassword"
-    r"|oss/bucket:Bucket|cloudproject/storage|cloudproject/database:Database|object/bucket:Bucket"
+    r"|oss/bucket:Bucket|CloudProject/storage:Storage|CloudProject/database:Database|object/bucket:Bucket"
     r"|databases/instance:Instance|keymanager/key:Key)"
 )
 
