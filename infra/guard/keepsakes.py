@@ -47,6 +47,7 @@ KEEPSAKES: Final = frozenset(
         "scaleway:databases/database:Database",
         "scaleway:keymanager/key:Key",
         "scaleway:observability/source:Source",
+        "random:index/randomPassword:RandomPassword",
         "kubernetes:core/v1:PersistentVolumeClaim",
         "kubernetes:apps/v1:StatefulSet",
     }

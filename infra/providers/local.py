@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import pulumi_random as random
 
+from infra.password import password
 from infra.providers.protocol import (
     EXPECTED,
     Audit,
@@ -140,16 +140,11 @@ def _films(site: Site, space: kubernetes.core.v1.Namespace) -> kubernetes.core.v
 
 
 def _database(site: Site, space: kubernetes.core.v1.Namespace) -> Database:
-    password = random.RandomPassword(
-        site.name("database"),
-        length=40,
-        special=False,
-        opts=pulumi.ResourceOptions(parent=site.parent, additional_secret_outputs=["result"]),
-    )
+    drawn = password(site, "database")
     secret = kubernetes.core.v1.Secret(
         site.name("jobs"),
         metadata=_named(site, "jobs"),
-        string_data={"password": password.result},
+        string_data={"password": drawn},
         opts=site.options(depends_on=[space], secrets=["stringData", "data"]),
     )
     labels = {"app.kubernetes.io/name": site.name("jobs")}
@@ -173,7 +168,7 @@ def _database(site: Site, space: kubernetes.core.v1.Namespace) -> Database:
     )
     return Database(
         url=pulumi.Output.from_input(f"postgresql://equerry@{site.name('jobs')}.{_SPACE}.svc:5432/equerry"),
-        password=pulumi.Output.secret(password.result),
+        password=drawn,
         controls=_says("database"),
     )
 

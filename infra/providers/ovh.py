@@ -155,7 +155,11 @@ def _egress(
         _says(
             "egress.default-deny", State.ABSENT, "The gateway lets everything out; the chart's network policies do not."
         ),
-        _says("egress.allow-list", State.ABSENT, "OVHcloud filters no host names; the chart's egress proxy does."),
+        _says(
+            "egress.allow-list",
+            State.ABSENT,
+            "OVHcloud filters no host names; the chart's network policies name networks and ports.",
+        ),
     )
     return Egress(addresses=(_way_out(gateway),), allowed=site.spec.egress, controls=controls), gateway
 

@@ -148,7 +148,7 @@ def _egress(site: Site, private: scaleway.network.PrivateNetwork) -> tuple[Egres
         _says(
             "egress.allow-list",
             State.ABSENT,
-            "Scaleway filters no host names; in the cluster the chart's network policies and egress proxy do.",
+            "Scaleway filters no host names; the chart's network policies name networks and ports.",
         ),
     )
     return Egress(addresses=tuple(ways_out), allowed=site.spec.egress, controls=controls), ways_out
@@ -385,7 +385,7 @@ def _database(site: Site, private: scaleway.network.PrivateNetwork) -> Database:
         min_upper=1,
         min_numeric=1,
         min_special=1,
-        opts=pulumi.ResourceOptions(parent=site.parent, additional_secret_outputs=["result"]),
+        opts=pulumi.ResourceOptions(parent=site.parent, protect=True, additional_secret_outputs=["result"]),
     )
     instance = scaleway.databases.Instance(
         site.name("jobs"),

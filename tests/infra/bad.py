@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from tests.infra.spoil import Spoil, add, drop, loosen, put, remove
 
+#: How Pulumi writes, on the wire, a text that only the cloud knows.
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
 ALI, AWS, AZURE = "alicloud-eu-central-1", "aws-eu-north-1", "azure-swedencentral"
 GCP, LOCAL, OVH, SCW = "gcp-europe-west4", "local-eu", "ovh-gra", "scaleway-fr-par"
 
@@ -129,6 +132,12 @@ BAD = (
         SCW,
         "resource-in-region",
         put("scaleway:databases/instance:Instance", "region", "nl-ams"),
+    ),
+    Bad(
+        "the database's region is known to the cloud alone",
+        SCW,
+        "resource-in-region",
+        put("scaleway:databases/instance:Instance", "region", UNKNOWN),
     ),
     Bad("a pool stands in Warsaw", SCW, "zone-in-region", put("scaleway:kubernetes/pool:Pool", "zone", "pl-waw-2")),
     # doors

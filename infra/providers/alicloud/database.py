@@ -38,7 +38,7 @@ def make(site: Site, ground: Ground, key: alicloud.kms.Key) -> Database:
         min_numeric=1,
         min_special=1,
         override_special="!@#$%^&*()_+-=",  # what RDS accepts
-        opts=pulumi.ResourceOptions(parent=site.parent, additional_secret_outputs=["result"]),
+        opts=pulumi.ResourceOptions(parent=site.parent, protect=True, additional_secret_outputs=["result"]),
     )
     account = alicloud.rds.RdsAccount(
         site.name("jobs"),
