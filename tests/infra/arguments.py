@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,30 @@ def arguments(plan: Plan) -> Iterator[Argument]:
         for want in WANTS:
             if want.type == resource.type and _reachable(resource, want):
                 yield Argument(want, resource)
+
+
+#: How Pulumi marks a secret on the wire; what stands inside is never shown.
+_MARK = "4dabf18193072939515e22adb298388d"
+
+
+def paths(value: Any, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The way to every argument, those inside others included."""
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        if key == _MARK or (isinstance(value, Mapping) and _MARK in value):
+            continue
+        yield (*here, key)
+        yield from paths(one, (*here, key))
+
+
+def taken(inputs: Mapping[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+    """The arguments without the one at the end of that way."""
+    made = copy.deepcopy(dict(inputs))
+    place: Any = made
+    for step in path[:-1]:
+        place = place[step]
+    del place[path[-1]]
+    return made
 
 
 def _reachable(resource: Resource, want: Want) -> bool:

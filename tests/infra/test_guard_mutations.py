@@ -19,8 +19,9 @@ from infra.guard.seen import Seen
 from infra.guard.tables import WANTS
 from infra.guard.tables.tagged import TAGGED
 from infra.guard.whole import COMPANIONS, HAS
+from infra.plan.golden import text
 from infra.plan.resources import Plan, Resource
-from tests.infra.arguments import arguments
+from tests.infra.arguments import arguments, paths, taken
 from tests.infra.plans import CLOUDS, plan
 
 pytestmark = pytest.mark.slow
@@ -73,6 +74,21 @@ def test_a_guard_that_is_taken_from_beside_what_it_guards_is_missed(stack: str) 
     assert unnoticed == []
 
 
+@pytest.mark.parametrize("stack", CLOUDS)
+def test_whatever_the_guard_leaves_to_reviewers_shows_in_the_agreed_plan(stack: str) -> None:
+    """Any argument at all that is taken away, security-relevant or not, is a line that changes in a golden plan."""
+    good = plan(stack)
+    hidden = [
+        f"{one.name}: {path}"
+        for one in good.resources
+        if one.custom
+        for path in paths(one.inputs)
+        if _shown(good, one) == _shown(good, one.with_inputs(taken(one.inputs, path)))
+    ]
+
+    assert hidden == []
+
+
 def test_every_row_of_the_table_belongs_to_a_rule_and_says_what_to_do() -> None:
     names = {rule.name for rule in RULES}
 
@@ -88,6 +104,10 @@ def _names(good: Plan, changed: Resource) -> set[str]:
 def _of_whole(resources: Sequence[Resource], good: Plan) -> set[str]:
     seen = [_seen(one, good) for one in resources]
     return {rule.name for rule in RULES if rule.whole and any(rule.whole(seen, _border(good)))}
+
+
+def _shown(good: Plan, one: Resource) -> str:
+    return text(replace(good, resources=(one,), outputs={}))
 
 
 def _border(good: Plan) -> Border:
