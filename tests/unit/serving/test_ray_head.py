@@ -17,6 +17,7 @@ from serving.errors import Refused, Unavailable
 from serving.home import SETTINGS, Site, make_home, own_key, today
 from serving.settings_file import load, named
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray and what it imports warn of their own affairs
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed; see make setup-engine"
 )
