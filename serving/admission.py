@@ -188,15 +188,14 @@ class Admission:
             promotion=priced.promotion,
             keep_ms=self.offer.keep_ms if account.keep_hours is None else account.keep_hours * HOUR_MS,
         )
-        quotas = quotas_of(self._accounts, caller.tenant, caller.key)
         return replace(
             draft,
             estimated_ms=cost.ms,
             due_within_ms=found.slack_ms,
             terms=terms.write(),
             key=caller.key,
-            reserve=terms.price if any(each.spend is not None for each in quotas) else 0,
-            quotas=quotas,
+            reserve=terms.price,  # without a cap too, so that a cap that comes later counts what was spent before it
+            quotas=quotas_of(self._accounts, caller.tenant, caller.key),
         )
 
 

@@ -170,10 +170,17 @@ def test_between_two_looks_a_gateway_remembers_what_it_took_on():
         desk.submit()
 
 
-def test_money_is_held_only_where_there_is_a_cap():
+def test_a_cap_counts_what_was_spent_before_it_was_set():
     desk = Desk(hands=9)
-    assert desk.agree().reserve == 0
+    desk.submit()
+    desk.store.set_account(ACME, Account(spend=95).write())
 
+    with pytest.raises(Limited, match="spending cap"):
+        desk.submit()
+
+
+def test_a_tenants_own_currency_and_retention_are_in_the_terms():
+    desk = Desk(hands=9)
     desk.store.set_account(ACME, Account(spend=100, currency=Currency.JPY, keep_hours=72).write())
 
     found = desk.agree()
