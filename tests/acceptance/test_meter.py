@@ -96,7 +96,7 @@ def test_a_limit_is_refused_in_each_dialects_own_shape(cell, film):
     meter(cell, "limit", "--tenant", cell.tenant, "--spend", 12)
     time.sleep(2.5)  # gateways look every two seconds
     native = post(cell, "/v1/jobs", {"prompt": "x", "seconds": 1, "size": "64x64"})
-    openai = post(cell, "/v1/videos", {**ASKED, "seconds": "1"})
+    openai = post(cell, "/v1/videos", {**ASKED, "seconds": "2"})
     wanted = {"model": "wan2.6-t2v", "input": {"prompt": "x"}, "parameters": {"size": "1280*720", "duration": 5}}
     dashscope = post(cell, DASHSCOPE, wanted, **{"x-dashscope-async": "enable"})
     meter(cell, "limit", "--tenant", cell.tenant, "--clear")
