@@ -7,11 +7,11 @@ moved back whatever happens.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -37,6 +37,15 @@ class Thing:
     kept: str  # why a running cell may go on without it; empty when it may not
 
 
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A request that was made while something was away."""
+
+    word: str  # its canary
+    told: str  # status, or why there was no answer
+    let_in: bool
+
+
 def things(site: Site) -> tuple[Thing, ...]:
     """The policy, the log and the key store of a cell."""
     s = site.settings
@@ -56,10 +65,12 @@ def deprived(site: Site, words: Canaries) -> Iterator[Check]:
     for thing in things(site):
         if not thing.paths:
             continue
-        yield _while_running(site, thing, words)
+        tries = _while_running(site, thing, words)
         site.stop()
-        yield _at_start(site, thing)
+        started = _at_start(site, thing)
         site.start()
+        yield _judged(site, thing, tries)
+        yield started
 
 
 @contextmanager
@@ -78,35 +89,45 @@ def _taken(thing: Thing) -> Iterator[None]:
             away.rename(path)
 
 
-def _while_running(site: Site, thing: Thing, words: Canaries) -> Check:
-    name = f"deprived.{site.name}.{thing.id}.running"
-    says = f"Without {thing.name}, a cell that runs lets nothing in on other grounds"
+def _while_running(site: Site, thing: Thing, words: Canaries) -> tuple[_Try, ...]:
     with _taken(thing):
         time.sleep(SETTLED)
-        answers = [_asked(site, words.word(f"asked without {thing.name}")) for _ in range(TRIES)]
-    opened = [each for each in answers if isinstance(each, Mapping)]
-    told = ", ".join(str(each) if not isinstance(each, Mapping) else "let in" for each in answers)
-    figures = {"asked": len(answers), "let_in": len(opened)}
-    if not opened:
-        return judged(name, says, True, f"Every request was refused: {told}.", figures=figures)
+        return tuple(_asked(site, words.word(f"asked without {thing.name}")) for _ in range(TRIES))
+
+
+def _asked(site: Site, word: str) -> _Try:
+    """One request for a film."""
+    body = {"prompt": f"a ball {word}", "seconds": 2, "size": "64x64"}
+    try:
+        with site.client() as client:
+            answer = client.post("/v1/jobs", json=body, timeout=CLOSED)
+    except httpx.HTTPError as error:
+        return _Try(word, type(error).__name__, False)
+    return _Try(word, str(answer.status_code), answer.is_success)
+
+
+def _judged(site: Site, thing: Thing, tries: tuple[_Try, ...]) -> Check:
+    """What was let in: by its answer, or as a job that is there afterwards though nobody was answered."""
+    prompts = _prompts(site)
+    let_in = [each for each in tries if each.let_in or any(each.word in prompt for prompt in prompts)]
+    name = f"deprived.{site.name}.{thing.id}.running"
+    says = f"Without {thing.name}, a cell that runs lets nothing in on other grounds"
+    told = ", ".join(each.told for each in tries)
+    figures = {"asked": len(tries), "let_in": len(let_in)}
+    if not let_in:
+        return judged(name, says, True, f"Nothing was let in: {told}.", figures=figures)
     if thing.kept:
         return judged(name, says, True, f"It went on ({told}): {thing.kept}.", figures=figures)
     return judged(name, says, False, f"Requests were let in: {told}.", figures=figures)
 
 
-def _asked(site: Site, word: str) -> Mapping[str, Any] | int | str:
-    """What a request for a film comes to: its answer when it was let in, else the status, or that nobody answered."""
-    body = {"prompt": f"a ball {word}", "seconds": 2, "size": "64x64"}
-    try:
-        with site.client() as client:
-            answer = client.post("/v1/jobs", json=body, timeout=CLOSED)
-            if not answer.is_success:
-                return answer.status_code
-            told: Mapping[str, Any] = answer.json()
-            client.delete(f"/v1/jobs/{told['id']}")
-            return told
-    except httpx.HTTPError as error:
-        return type(error).__name__
+def _prompts(site: Site) -> list[str]:
+    """Of the newest jobs, which are forgotten at once: nobody wants these films."""
+    with site.client() as client:
+        jobs = client.get("/v1/jobs?limit=20").json()["jobs"]
+        for job in jobs:
+            client.delete(f"/v1/jobs/{job['id']}")
+    return [str(job["prompt"]) for job in jobs]
 
 
 def _at_start(site: Site, thing: Thing) -> Check:

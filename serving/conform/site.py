@@ -123,7 +123,12 @@ class Site:
             self.process = subprocess.Popen(
                 self.end.command(command) if self.end else command, stdout=out, stderr=out, env=self._environment()
             )
-        if wait and not self.ready(READY):
+        if wait:
+            self.arrive()
+
+    def arrive(self) -> None:
+        """Wait until it is ready. Raises Unavailable when it does not become so."""
+        if not self.ready(READY):
             raise Unavailable(f"The cell {self.name} did not become ready. Its last lines are in {self.out}.")
 
     def _environment(self) -> dict[str, str]:
