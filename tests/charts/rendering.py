@@ -65,10 +65,14 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
 
 def render(told: Values, name: str = "cell", namespace: str = "films") -> list[Object]:
     """Every object of a release. Raises HelmError for values that are refused."""
+    texts = manifests(told, name, namespace)
+    return [each for text in texts for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each is not None]
+
+
+def manifests(told: Values, name: str = "cell", namespace: str = "films") -> list[str]:
+    """The texts of a release's objects, without the notes for people. Raises HelmError for values that are refused."""
     files = chart().render(told, name=name, namespace=namespace)
-    return [
-        each for text in files.values() for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each is not None
-    ]
+    return [text for file, text in files.items() if file.endswith(".yaml")]
 
 
 @cache

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.charts.rendering import DIGEST, FILES, VERSIONS, Values, chart, check, merged, values
+from tests.charts.rendering import DIGEST, FILES, VERSIONS, Values, check, manifests, merged, values
 
 #: How a refusal begins: the schema's words, or Helm's for `fail`. A slip in a template reads otherwise.
 REFUSAL = re.compile(r"values don't meet the specifications|^execution error at \(equerry-cell/templates/[a-z]+\.yaml:")
@@ -106,12 +106,12 @@ def taken(text: str, version: str) -> tuple[str, ...]:
 def outcome(told: Values, release: str, version: str) -> str:
     """`taken` or `refused`; anything else raises."""
     try:
-        files = chart().render(told, name=release, namespace="films")
+        texts = manifests(told, release)
     except helm.HelmError as error:
         if not REFUSAL.search(str(error)):
             raise
         return "refused"
-    made = [name for text in files.values() for name in taken(text, version)]
+    made = [name for text in texts for name in taken(text, version)]
     assert len(made) == len(set(made))
     return "taken"
 

@@ -18,6 +18,7 @@ from tests.charts.rendering import (
     FILES,
     VERSIONS,
     Object,
+    chart,
     check,
     leaves,
     pod_templates,
@@ -235,3 +236,33 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     for name, section in told.items():
         known = schema["properties"][name].get("properties")
         assert known is None or set(known) == set(section), name
+
+
+def test_the_notes_after_an_install_name_the_cell_and_what_is_weak_about_it() -> None:
+    told = chart().render(values(CHART / "values-kind.yaml"), name="cell", namespace="films")
+    notes = told["equerry-cell/templates/NOTES.txt"]
+
+    assert "The cell eu-kin comes up in eu-kin-1" in notes
+    assert "exec cell-0 -- equerry tenant add" in notes
+    assert ("readers call untrusted" in notes, "for tests" in notes, "on its settings' word" in notes) == (
+        True,
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if "accelerator" in path.read_text("utf-8")], ids=lambda p: p.stem
+)
+def test_one_engine_fills_one_pod(path: Path) -> None:
+    ranks = values(path)["engine"]["tensorParallel"]
+    for template in pod_templates(shipped(path)):
+        if template["metadata"]["labels"]["app.kubernetes.io/component"] == "studio":
+            assert template["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == ranks
+    for each in shipped(path):
+        if each["kind"] == "RayService":
+            (group,) = each["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+            assert (group["rayStartParams"]["num-cpus"], group["rayStartParams"]["num-gpus"]) == (
+                str(ranks),
+                str(ranks),
+            )
