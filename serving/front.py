@@ -21,7 +21,7 @@ from serving.admission import Admission
 from serving.desk import Caller, Content, Page, Standing, Upload
 from serving.dialects.names import NAMES
 from serving.dialects.sizes import following
-from serving.errors import BadField, Broken, CellError, Expired, Limited, NotPossible, NotReady, UnknownJob
+from serving.errors import BadField, Broken, CellError, Expired, Limited, NotPossible, NotReady, Refused, UnknownJob
 from serving.ferry import Ferry, one_by_one
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.records import Backlog, Receipt
@@ -127,7 +127,7 @@ class Front:
                 draft = await self._off(self.admission.agree, draft, caller, settled, _source_ms(taken))
             with self.eyes.span("store.submit"):
                 return await self._counter.cross(draft)
-        except CellError as error:
+        except (Limited, Refused) as error:  # of any other nobody knows whether there is a job now
             if isinstance(error, Limited) and draft.quotas and self.admission is not None:
                 await self._off(self.admission.limited, caller.tenant)
             for each in taken:
