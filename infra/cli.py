@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +17,7 @@ from infra.errors import InfraError, Refused, Unavailable
 
 if TYPE_CHECKING:
     from infra.sizing import Choice, Film
+    from policies.catalogue import Catalogue
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -62,7 +63,7 @@ def size(
     film = _film(model, wanted, seconds)
     reached = efficiency or EFFICIENCY
     catalogue = _catalogue()
-    places = region or [one.id for one in catalogue.regions if one.jurisdiction == jurisdiction]
+    places = _places(catalogue, region or [], jurisdiction)
     found = choices(film, clips_per_minute, catalogue, reached, places)
     if not all_machines:
         found = cheapest(found)
@@ -163,7 +164,23 @@ def _film(model: str, wanted: str, seconds: int) -> Film:
     )
 
 
-def _catalogue() -> Any:
+def _places(catalogue: Catalogue, asked: Sequence[str], jurisdiction: str) -> list[str]:
+    """The regions that were asked for, or all of a jurisdiction. Raises Refused with the nearest that is known."""
+    from difflib import get_close_matches
+
+    known = [one.id for one in catalogue.regions]
+    strange = next((one for one in asked if one not in known), None)
+    if strange is not None:
+        close = get_close_matches(strange, known, 1, 0.0)[0]
+        raise Refused(f"The catalogue knows no region {strange}. The nearest is {close}.")
+    inside = [one.id for one in catalogue.regions if one.jurisdiction == jurisdiction]
+    if not inside:
+        named = ", ".join(sorted({one.jurisdiction for one in catalogue.regions}))
+        raise Refused(f"The catalogue knows no region in {jurisdiction}. It knows {named}.")
+    return list(asked) or inside
+
+
+def _catalogue() -> Catalogue:
     from policies.shelf import Shelf
     from policies.signatures import days
 

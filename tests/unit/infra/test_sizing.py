@@ -102,6 +102,24 @@ def test_a_demand_that_makes_no_sense_is_refused():
     assert "more than 0" in str(left.exception)
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (
+            ["--region", "aws/eu-north-2"],
+            "The catalogue knows no region aws/eu-north-2. The nearest is aws/eu-north-1.",
+        ),
+        (["--jurisdiction", "XX"], "knows no region in XX. It knows"),
+        (["--model", "mule"], "mule"),
+    ],
+)
+def test_what_cannot_be_sized_is_refused_with_what_can(asked, says):
+    left = CliRunner().invoke(app, ["size", *asked])
+
+    assert isinstance(left.exception, Refused)
+    assert says in str(left.exception)
+
+
 def test_the_command_prints_the_same_choices_as_json():
     left = CliRunner().invoke(app, ["size", "--clips-per-minute", "10", "--region", "aws/eu-north-1", "--json"])
     said = json.loads(left.stdout)
