@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -182,10 +183,10 @@ async def timed(work: Callable[[], Any]) -> tuple[float, float]:
 
 async def pairs(on: Cell, off: Cell, count: int, work: Callable[[Cell], Any], title: str) -> list[tuple[float, ...]]:
     """Seconds of each pair: processor on, off; wall on, off."""
-    found = []
+    found: list[tuple[float, ...]] = []
     for number in track(range(count), title, console=Console(stderr=True)):
         turns = (on, off) if number % 2 else (off, on)
-        seconds = {turn.watched: await timed(lambda turn=turn: work(turn)) for turn in turns}
+        seconds = {turn.watched: await timed(partial(work, turn)) for turn in turns}
         found.append((seconds[True][0], seconds[False][0], seconds[True][1], seconds[False][1]))
     return found
 
@@ -198,9 +199,13 @@ def per_cent(found: list[tuple[float, ...]], at: int) -> float:
 def steady(on: Cell) -> float:
     """Per cent of one core that readings and messages take."""
     watch = on.parts.watch
-    reading = alone(
-        lambda: (watch.pulse.process(), watch.pulse.engine(on.cell.engine.stats()), on.parts.store.backlog())
-    )
+
+    def read() -> None:
+        watch.pulse.process()
+        watch.pulse.engine(on.cell.engine.stats())
+        on.parts.store.backlog()
+
+    reading = alone(read)
     message = alone(lambda: list(watch.families()) if watch.families else None)
     return round(100 * (reading / PACE + 2 * message / EVERY), 3)  # encoding a message costs about as much as reading
 

@@ -104,7 +104,7 @@ def spoil(cell: LocalCell) -> Faults:
             faults.strike(given[1].id, "marks", ValueError)
 
     studio.store = Spoiled(studio.store, store)
-    studio.objects = Spoiled(studio.objects, objects)
+    studio.objects = Spoiled(studio.objects, objects)  # type: ignore[assignment]  # it stands for them
     studio.pen = Spoiled(studio.pen, pen)
     studio.marker = Spoiled(studio.marker, marker)
     decoding = studio.engine.submit
@@ -140,13 +140,14 @@ def careless(cell: LocalCell, prompt: str) -> None:
 
 def plant(cell: LocalCell, words: dict[str, str]) -> None:
     """Real leaks, behind the guards."""
-    from serving.telemetry import allowed, spans
+    import serving.telemetry.spans as spans  # noqa: PLR0402 - as a module, whose list is changed
+    from serving.telemetry import allowed
 
     rows: dict[str, Any] = allowed._ROWS
     anything = type("Anything", (), {"fits": lambda *_: True})()
     rows["planted"] = allowed.Rule("A hole.", anything)
     rows["dialect"] = replace(rows["dialect"], values=anything)
-    setattr(spans, "SPANS", frozenset({*spans.SPANS, words["name"]}))  # noqa: B010 - it is a constant to everybody else
+    setattr(spans, "SPANS", frozenset({*allowed.SPANS, words["name"]}))  # noqa: B010 - it is a constant to everybody else
     eyes = cell.parts.watch.eyes
     with eyes.job("0" * 32), eyes.span("render", planted=words["span"]), eyes.span(words["name"]):
         pass

@@ -85,7 +85,12 @@ def test_a_collector_that_fails_is_spoken_of_once_and_again_when_it_is_well(capl
 
 def test_items_leave_in_their_order():
     got: list[int] = []
-    belt: Belt[int] = Belt("spans", lambda items: got.extend(items) or True, Tally(), most=5_000, every=60)
+
+    def export(items):
+        got.extend(items)
+        return True
+
+    belt: Belt[int] = Belt("spans", export, Tally(), most=5_000, every=60)
     for number in range(2_000):
         belt.put(number)
 

@@ -101,6 +101,7 @@ def test_a_part_that_is_watched_does_what_it_did_and_is_timed(collector):
         with pytest.raises(Refused):
             store.get("t", "gone")
     assert store.rules == "the rules"
+    assert watch.families is not None
     page = "".join(
         str(family.samples) for family in watch.families() if family.name == "equerry_store_duration_seconds"
     )

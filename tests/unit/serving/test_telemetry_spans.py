@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from serving.gate import Scope
 from serving.telemetry.belt import Belt
 from serving.telemetry.door import Door, current_request, dialect_of
 from serving.telemetry.meters import Meters
@@ -28,7 +30,7 @@ ids = st.text("0123456789abcdef", min_size=32, max_size=32).filter(lambda text: 
 @dataclass
 class Seen:
     eyes: Watcher
-    belt: Belt
+    belt: Belt[ReadableSpan]
     out: InMemorySpanExporter
     tally: Tally
 
@@ -129,10 +131,13 @@ def test_a_request_whose_client_names_a_trace_gets_one_of_its_own(seen):
     async def send(_):
         pass
 
+    async def receive():
+        raise AssertionError("nobody reads a body here")
+
     door = Door(inner, seen.eyes, new_id=lambda: JOB, reads=1.0)
     headers = [(b"traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")]
-    scope = {"type": "http", "method": "GET", "path": f"/v1/{CANARY}", "headers": headers, "query_string": b""}
-    asyncio.run(door(scope, send, send))
+    scope: Scope = {"type": "http", "method": "GET", "path": f"/v1/{CANARY}", "headers": headers, "query_string": b""}
+    asyncio.run(door(scope, receive, send))
 
     span = seen.spans()["request"]
     assert (f"{span.context.trace_id:032x}", span.parent) == (JOB, None)
