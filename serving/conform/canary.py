@@ -19,7 +19,8 @@ __all__ = ["Canaries", "Needles"]
 STEM: Final = re.compile(r"eqc[0-9a-f]{12}")
 NUMBER: Final = 5  # digits after the stem
 _HEX64: Final = re.compile(rb"[0-9a-f]{64}", re.IGNORECASE)
-_AFTER: Final = 40  # bytes around a find that may hold its number
+_AFTER: Final = 40  # bytes after a find that may hold its number
+PLAIN: Final = ("", "capitals", "UTF-16")  # ways in which the number after the stem can be read
 
 
 @dataclass(slots=True)
@@ -59,9 +60,9 @@ class Canaries:
         self._ids[name] = where
         return name
 
-    def needles(self) -> Needles:
-        """What a search looks for."""
-        return Needles(self.stem, tuple(self._of), dict(self._digests), dict(self._ids))
+    def needles(self, *, own: bool = False) -> Needles:
+        """What a search looks for; in the cell's `own` places its own ids, and digests of its films, may be."""
+        return Needles(self.stem, tuple(self._of), dict(self._digests), {} if own else dict(self._ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ class Needles:
                 start = hay.find(needle, start + len(needle))
 
     def _named(self, way: str, hay: bytes) -> str:
-        number = re.search(rb"n([0-9]{5})", hay[len(self.stem) :], re.IGNORECASE) if way in ("", "capitals") else None
+        letters = hay.replace(b"\0", b"")[len(self.stem) :]  # of UTF-16, what ASCII has
+        number = re.match(rb"n([0-9]{5})", letters, re.IGNORECASE) if way in PLAIN else None
         place = int(number[1]) if number else len(self.of)
         what = self.of[place] if place < len(self.of) else "a canary"
         return f"{what} in {way}" if way else what

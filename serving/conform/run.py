@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -158,7 +159,7 @@ class Run:
         self.tell("searching both cells", 0, 1)
         places = [Place(site, collector) for site, collector in zip(self.sites, self.collectors, strict=True)]
         yield [of_another(places[1 - n], self.sites[n].name, self.words[n].needles()) for n in range(2)]
-        yield [of_its_own(places[n], self.words[n].needles()) for n in range(2)]
+        yield [of_its_own(places[n], self.words[n].needles(own=True)) for n in range(2)]
         yield [self._wire()]
         yield self._planted(places)
         if ours:
@@ -184,7 +185,7 @@ class Run:
             film = client.get(f"/v1/jobs/{job}/content")
         if not film.is_success:
             raise Unavailable(f"{site.name} could not make a film. Look at `equerry job list`.")
-        words.holds(film.content, "the film that was made")
+        words.drawn(sha256(film.content).hexdigest(), "the SHA-256 of the film that was made")
         return job
 
     def _asked(self) -> list[Check]:

@@ -65,6 +65,23 @@ def test_a_find_says_which_field_of_which_request_it_was(words):
     assert found(words, f"log: {second}".encode()) == ["native edit metadata.note"]
 
 
+@pytest.mark.parametrize("coding", ["ascii", "utf-16-le", "utf-16-be", "utf-16"])
+def test_a_find_in_another_coding_says_which_field_it_was_too(words, coding):
+    words.word("first")
+    word = words.word("second")
+
+    assert [each.removesuffix(" in UTF-16") for each in found(words, word.encode(coding))] == ["second"]
+
+
+def test_a_cell_may_keep_the_ids_that_it_has_drawn_and_not_the_words_that_it_was_sent(words):
+    words.drawn("0a" * 16, "the job's id")
+    word = words.word("the prompt")
+
+    own = words.needles(own=True)
+    assert list(own.found(b"0a" * 16)) == []
+    assert list(own.found(word.encode())) == ["the prompt"]
+
+
 def test_a_digest_of_what_was_sent_and_an_id_that_the_cell_has_drawn_are_finds_too(words):
     word = words.word("the prompt")
     words.holds(b"film", "the film")
