@@ -196,7 +196,7 @@ def check_jobs(store: SqlStore, promised: list[str]) -> None:
     assert len(promised) == len(set(promised)) == FILMS  # each request became one job, however often it was sent
     assert set(jobs) == set(promised)  # 0 lost, and none that nobody was told of
     assert {job.state for job in jobs.values()} == {State.SUCCEEDED}
-    assert Counter(line.job for line in store.usage()) == Counter(jobs)  # 0 billed twice
+    assert Counter(line.job for line in store.usage()) == Counter(list(jobs))  # 0 billed twice
     for job in jobs.values():
         moves = store.moves(job.id)
         fences = [move.fence for move in moves if move.state is State.RUNNING]
