@@ -18,6 +18,14 @@ from tests.tiny import with_tiny_model
 
 HOME, NEIGHBOUR = Site(cell="eu-par", country="FR", city="Paris"), Site(cell="jp-tyo", country="JP", city="Tokyo")
 PATIENCE_S = 300.0  # for a start on a busy machine
+SETTINGS = """
+[jobs]
+lease = 300
+heartbeat = 20
+
+[sla]
+on = false
+"""  # a busy machine is no reason to refuse a film, or to take it from its studio
 BOUNDS = ("--home", "EU", "--jurisdiction", "EU", "--class", "personal")
 
 
@@ -28,7 +36,7 @@ def real_cell(folder: Path) -> Iterator[dict[str, object]]:
     cell.make(NEIGHBOUR)
     other = json.loads(equerry("tenant", "add", "Other", "--cell", folder, *BOUNDS, "--json"))["id"]
     key = json.loads(equerry("tenant", "key", "add", other, "--cell", folder, "--json"))["key"]
-    with_tiny_model(folder)
+    with_tiny_model(folder, SETTINGS)
     cell.start()
     try:
         cell.wait(PATIENCE_S)
