@@ -25,6 +25,10 @@ DOORS = {
     "audit": ("policies.log.cli", "Verify the residency log, and hand out proofs and exports."),
     "cell": ("serving.cli", "Run one region: make a cell, start it, look at it, stop it."),
     "simulate": ("serving.simulate.cli", "Simulate many cells: residency, promises, GPU-hours and money."),
+    "meter": ("serving.meter.cli", "Bill films, report promises and costs, keep limits, and erase what a tenant left."),
+    "marks": ("serving.marks_cli", "Find the mark in a film, and trace a film back to its record in the log."),
+    "conform": ("serving.conform.cli", "Attack the border between two cells, and keep a report for auditors."),
+    "infra": ("infra.cli", "Size a cell, look at the stacks, and see what a stack would make, without a cloud."),
     "job": ("serving.jobs.cli", "Look at jobs of a cell, and cancel them."),
 }
 

@@ -161,7 +161,7 @@ def test_a_stack_loads_the_sdk_of_its_own_cloud_and_no_other(name, sdk):
 
 
 #: What is otherwise in one resource of a good plan, and what is said of it. None takes an argument away.
-SPOILT = (
+SPOILT: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("aws:s3/bucket:Bucket", {"publik": True}, "has no publik"),
     ("aws:rds/instance:Instance", {"storageEncrypted": "yes"}, "storageEncrypted is bool and not str"),
     ("aws:eks/cluster:Cluster", {"vpcConfig": {"endpointPublic": 0, "subnetIds": []}}, "has no endpointPublic"),

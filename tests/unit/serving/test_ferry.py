@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from serving.errors import Refused, Unavailable
 from serving.ferry import MOST, ROOM, Ferry, one_by_one
 
 
-async def crossed(ferry: Ferry, passengers: Sequence[object]) -> Sequence[object]:
+async def crossed(ferry: Ferry[Any, Any], passengers: Sequence[object]) -> Sequence[object]:
     return await asyncio.gather(*(ferry.cross(each) for each in passengers), return_exceptions=True)
 
 
@@ -81,7 +82,7 @@ def test_a_boat_that_sinks_is_told_to_all_aboard_and_the_next_one_sails():
 
 def test_one_who_leaves_does_not_keep_the_others():
     async def story() -> None:
-        ferry = Ferry(lambda aboard: aboard, name="t")
+        ferry: Ferry[int, int] = Ferry(list, name="t")
         tasks = [asyncio.create_task(ferry.cross(n)) for n in range(3)]
         await asyncio.sleep(0)
         tasks[1].cancel()
@@ -104,7 +105,7 @@ def test_a_boat_has_room_for_so_many_and_the_others_follow():
 
 def test_a_full_pier_refuses():
     async def story() -> None:
-        ferry = Ferry(lambda aboard: aboard, name="t")
+        ferry: Ferry[int, int] = Ferry(list, name="t")
         found = await crossed(ferry, range(MOST + 1))
         assert [isinstance(told, Unavailable) for told in found] == [False] * MOST + [True]
 
@@ -121,5 +122,7 @@ def test_calls_are_made_one_after_the_other_and_each_keeps_its_error():
 
 
 def test_an_error_reaches_whoever_asked_for_it():
+    ferry: Ferry[int, int] = Ferry(lambda aboard: [Refused("no")] * len(aboard), name="t")
+
     with pytest.raises(Refused, match="no"):
-        asyncio.run(Ferry(lambda aboard: [Refused("no")] * len(aboard), name="t").cross(1))
+        asyncio.run(ferry.cross(1))
