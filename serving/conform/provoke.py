@@ -62,7 +62,7 @@ class Room:
     other: Guest  # of the other cell
     words: Canaries
     film: str  # id of a finished job at this cell, 32 hexadecimal digits
-    waiting: str  # of one that waits or is made
+    waiting: Callable[[], str]  # asks for one that takes a while; the last one asked for is what a refusal is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +143,18 @@ def _of_openai(room: Room, client: httpx.Client) -> Iterator[Act]:
         body = {"prompt": room.words.word(f"provoked openai {what}"), "seconds": "2", "size": "64x64", **more}
         return client.post(OPENAI, json=body).status_code
 
-    done, waits = f"video_{room.film}", f"video_{room.waiting}"
+    done = f"video_{room.film}"
     yield Missing("x", "x"), OPENAI, lambda: client.post(OPENAI, json={"user": room.words.word("openai")}).status_code
     yield BadField("x", "x"), OPENAI, lambda: post("size", size="63x1")
     yield BadMedia("x", "x"), OPENAI, lambda: post("no picture", input_reference="data:image/png;base64,AAAA")
     yield BadMedia("x", "x"), OPENAI, lambda: post("torn picture", input_reference=_torn(room, "openai"))
     yield UnknownJob("x"), OPENAI, lambda: client.get(f"{OPENAI}/video_{'0' * 32}").status_code
-    yield NotReady("x"), OPENAI, lambda: client.get(f"{OPENAI}/{waits}/content").status_code
-    yield NotPossible("x"), OPENAI, lambda: client.post(f"{OPENAI}/{waits}/remix", json={"prompt": "x"}).status_code
+    yield NotReady("x"), OPENAI, lambda: client.get(f"{OPENAI}/video_{room.waiting()}/content").status_code
+    yield (
+        NotPossible("x"),
+        OPENAI,
+        lambda: client.post(f"{OPENAI}/video_{room.waiting()}/remix", json={"prompt": "x"}).status_code,
+    )
     yield BadField("x", "x"), OPENAI, lambda: client.get(f"{OPENAI}/{done}/content?variant=x").status_code
     yield Conflict("x"), OPENAI, lambda: _conflict(room, client, OPENAI, {"seconds": "2", "size": "64x64"})
     yield Limited("x", 1), OPENAI, lambda: _flood(room, client)
@@ -180,9 +184,9 @@ def _of_native(room: Room, client: httpx.Client) -> Iterator[Act]:
     yield BadMedia("x", "x"), NATIVE, lambda: post("torn picture", image={"data": _torn(room, "native")})
     yield UnknownJob("x"), NATIVE, lambda: client.get(f"{NATIVE}/{'0' * 32}").status_code
     yield UnknownJob("x"), NATIVE, lambda: post("no such job", source={"job": "0" * 32})
-    yield NotReady("x"), NATIVE, lambda: client.get(f"{NATIVE}/{room.waiting}/content").status_code
+    yield NotReady("x"), NATIVE, lambda: client.get(f"{NATIVE}/{room.waiting()}/content").status_code
     yield NotPossible("x"), NATIVE, lambda: client.post(f"{NATIVE}/{room.film}/cancel").status_code
-    yield NotPossible("x"), NATIVE, lambda: post("unfinished", source={"job": room.waiting})
+    yield NotPossible("x"), NATIVE, lambda: post("unfinished", source={"job": room.waiting()})
     yield Conflict("x"), NATIVE, lambda: _conflict(room, client, NATIVE, {"seconds": 2, "size": "64x64"})
     yield BadMedia("x", "x"), "/v1/detect", lambda: client.post("/v1/detect", content=b"no film").status_code
 

@@ -248,19 +248,20 @@ class Run:
     def _provoked(self, number: int, film: str) -> Check:
         site, words = self.sites[number], self.words[number]
         with site.client() as client:
-            waiting = _long(client)
+            waiting: list[str] = []
             room = Room(
                 site=site,
                 other=self.sites[1 - number].guest or Guest("", "", ""),
                 words=words,
                 film=film,
-                waiting=waiting,
+                waiting=lambda: _newest(waiting, client),
             )
             done: list[Provoked] = []
             for each in provoked(room):
                 self.tell(f"provoking errors at {site.name}", len(done), 50)
                 done.append(each)
-            client.delete(f"/v1/jobs/{waiting}")
+            for job in waiting:
+                client.delete(f"/v1/jobs/{job}")
         self.sent += len(done)
         wrong = [
             f"{each.error} in {each.dialect}: {each.status} for {each.expected}" for each in done if not each.as_said
@@ -364,6 +365,12 @@ def _long(client: httpx.Client) -> str:
         if answer.is_success:
             return str(answer.json()["id"])
     raise Unavailable(f"A cell takes no film at all now (status {answer.status_code}). Let it work off its queue.")
+
+
+def _newest(waiting: list[str], client: httpx.Client) -> str:
+    """A new job that takes a while, noted so that it can be taken back."""
+    waiting.append(_long(client))
+    return waiting[-1]
 
 
 def _counted(statuses: Counter[str]) -> str:
