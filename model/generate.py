@@ -31,9 +31,9 @@ SAMPLING: Final[Mapping[Mode, Sampling]] = MappingProxyType(
         # No floor where a body may begin anywhere: each place is unlikely, and a floor would leave the film empty.
         Mode.T2V: Sampling(temperature=0.5, keep=0.6),
         Mode.R2V: Sampling(),
-        Mode.I2V: Sampling(temperature=0.7, floor=0.02),
-        Mode.EDIT: Sampling(temperature=0.7, floor=0.02),
-        Mode.EXTEND: Sampling(temperature=0.7, floor=0.02),
+        Mode.I2V: Sampling(temperature=0.3),
+        Mode.EDIT: Sampling(temperature=0.0),  # what is not asked for stays, so every seed gives the same edit
+        Mode.EXTEND: Sampling(temperature=0.3),
     }
 )
 
@@ -257,31 +257,28 @@ def _rows(spec: LayoutSpec, vocabulary: Vocabulary, device: torch.device) -> Row
     return rows(layout(spec), vocabulary).to(device)
 
 
-def _order(table: Layout, chunks: slice) -> tuple[slice, np.ndarray, np.ndarray]:
-    """The slots of some chunks, and for each chunk where its video and its audio codes lie among them, in raster
-    order."""
-    size = table.spec.chunk_slots
-    one = slice(table.first, table.first + size)
-    kind, index = table.kind[one], table.index[one]
-    video, audio = np.flatnonzero(kind == Kind.VIDEO), np.flatnonzero(kind == Kind.AUDIO)
-    slots = slice(table.first + chunks.start * size, table.first + chunks.stop * size)
-    return slots, video[np.argsort(index[video])], audio[np.argsort(index[audio])]
+def _slots(table: Layout, chunks: slice) -> tuple[np.ndarray, np.ndarray]:
+    """The slots of some chunks in raster order: their video [C, H * W] and their audio [C, A]."""
+    spec = table.spec
+    part = slice(table.first + chunks.start * spec.chunk_slots, table.first + chunks.stop * spec.chunk_slots)
+    picture = spec.height * spec.width
+    place = np.where(table.kind[part] == Kind.VIDEO, table.index[part], picture + table.index[part])
+    slots = part.start + np.argsort(table.chunk[part].astype(np.int64) * spec.chunk_slots + place)
+    each = slots.reshape(-1, spec.chunk_slots)
+    return each[:, :picture], each[:, picture:]
 
 
 def place_codes(tokens: Tensor, table: Layout, codes: Codes, vocabulary: Vocabulary) -> None:
     """Writes the codes of the first chunks to their slots of `tokens` [B, S]: [C, H, W] and [C, A] for all rows, or
     [B, ...] each."""
-    count = codes.audio.shape[-2]
-    slots, video, audio = _order(table, slice(0, count))
-    block = tokens[:, slots].unflatten(1, (count, -1))
-    block[:, :, video] = codes.video.flatten(-2).to(tokens.device) + vocabulary.video
-    block[:, :, audio] = codes.audio.to(tokens.device) + vocabulary.audio
+    video, audio = _slots(table, slice(0, codes.audio.shape[-2]))
+    tokens[:, video] = codes.video.flatten(-2).to(tokens.device) + vocabulary.video
+    tokens[:, audio] = codes.audio.to(tokens.device) + vocabulary.audio
 
 
 def take_codes(tokens: Tensor, table: Layout, vocabulary: Vocabulary, chunks: slice) -> list[Codes]:
     """The inverse of `place_codes` for some chunks of each sequence."""
-    slots, video, audio = _order(table, chunks)
-    block = tokens[:, slots].unflatten(1, (chunks.stop - chunks.start, -1))
-    seen = (block[:, :, video] - vocabulary.video).unflatten(2, (table.spec.height, table.spec.width))
-    heard = block[:, :, audio] - vocabulary.audio
+    video, audio = _slots(table, chunks)
+    seen = (tokens[:, video] - vocabulary.video).unflatten(2, (table.spec.height, table.spec.width))
+    heard = tokens[:, audio] - vocabulary.audio
     return [Codes(a, b) for a, b in zip(seen.cpu(), heard.cpu(), strict=True)]

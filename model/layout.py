@@ -6,7 +6,9 @@ What would surprise you:
   waves, so a whole wave can be computed at once under ordinary causal attention. A prompt slot's row embeds the slot
   itself. In an engine that draws token i + 1 at position i, position i computes slot i + 1: its input is made of the
   parents of slot i + 1, and slot `first` is computed at position `begin`.
-* A chunk is one video latent and exactly the audio of its time, woven together in the order of its waves.
+* A chunk is one video latent and exactly the audio of its time, woven together in the order of its waves. The picture's
+  waves are the sites of equal x + y. In chunk 0 they are the sites of equal x + 2y: slots of one wave are drawn without
+  knowing of each other, and there no chunk before says where a body begins, so two parts of it must not begin at once.
 * The clock ticks once per audio code. Picture and sound read the same clock, so they are in step by arithmetic.
 
 The sequence, from the front (a marker and `begin` are control slots):
@@ -37,6 +39,8 @@ NONE = -1  # in parents: there is no such slot; in wave and chunk: the slot is p
 
 CONTROL_CLOCK, TEXT_CLOCK = -2048, -2000  # ticks: the time of the first control and of the first text token
 BESIDE_SOUND, BESIDE_TEXT = -2, -4  # row and column of slots that have no place in the picture
+
+FIRST_SLOPE = 2  # waves of chunk 0 are the sites of equal x + 2y; later chunks have the one before to go by
 
 MOST_CONTROLS = TEXT_CLOCK - CONTROL_CLOCK
 MOST_TEXT = 512  # tokens
@@ -91,10 +95,17 @@ class LayoutSpec:
             _within("columns in a reference", columns, 1, MOST_ROWS)
         _within("slots", self.slots, 1, MOST_SLOTS)
 
-    @property
-    def depth(self) -> int:
+    def depth(self, chunk: int) -> int:
         """Waves in a chunk, D."""
-        return self.height + self.width - 1
+        return self.width + self.slope(chunk) * (self.height - 1)
+
+    def slope(self, chunk: int) -> int:
+        """A chunk's waves are the sites of equal x + slope * y; in a picture one site wide no wave is left empty."""
+        return 1 if chunk else min(FIRST_SLOPE, self.width)
+
+    def waves_before(self, chunk: int) -> int:
+        """Waves of all chunks before this one."""
+        return self.depth(0) + (chunk - 1) * self.depth(1) if chunk else 0
 
     @property
     def chunk_slots(self) -> int:
@@ -149,11 +160,11 @@ class Layout:
     @property
     def waves(self) -> int:
         """Steps that decoding takes."""
-        return (self.spec.chunks - self.spec.given) * self.spec.depth
+        return self.spec.waves_before(self.spec.chunks) - self.spec.waves_before(self.spec.given)
 
     def steps(self) -> tuple[slice, ...]:
         """The slots of each wave that must be decoded, in order."""
-        start = self.spec.given * self.spec.depth
+        start = self.spec.waves_before(self.spec.given)
         edges = np.searchsorted(self.wave, np.arange(start, start + self.waves + 1)).tolist()
         return tuple(slice(low, high) for low, high in pairwise(edges))
 
@@ -161,12 +172,12 @@ class Layout:
 @lru_cache(maxsize=32)  # 40 bytes a slot: 15 MB for 15 s of 1080p
 def layout(spec: LayoutSpec) -> Layout:
     """The table of every slot. Equal specs give the same object."""
-    weave = _weave(spec)
-    prompt = _prompt(spec, weave)
-    decoded = _chunks(spec, weave, Kind.VIDEO)
+    weaves = [_weave(spec, 0), *[_weave(spec, 1)] * (spec.chunks - 1)]
+    prompt = _prompt(spec, weaves)
+    decoded = _chunks(spec, weaves, Kind.VIDEO)
     kind, t, y, x, index, reference = np.concatenate([prompt, decoded], axis=1)
-    number = np.arange(spec.chunks, dtype=np.int32)[:, None]
-    wave = (number * spec.depth + weave.wave).ravel()
+    number = np.arange(spec.chunks, dtype=np.int32)
+    wave = np.concatenate([spec.waves_before(c) + weave.wave for c, weave in enumerate(weaves)])
     before = len(prompt[0])
     return Layout(
         spec=spec,
@@ -178,7 +189,7 @@ def layout(spec: LayoutSpec) -> Layout:
         wave=_frozen(_after(before, wave), np.int32),
         index=_frozen(index, np.int32),
         reference=_frozen(reference, np.int8),
-        parents=_frozen(_parents(spec, weave), np.int32),
+        parents=_frozen(_parents(spec, weaves), np.int32),
     )
 
 
@@ -190,7 +201,7 @@ _COLUMNS = 6  # of a block: kind, t, y, x, index, reference
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Weave:
-    """One chunk: picture and sound in the order of their waves. All chunks are alike."""
+    """One chunk: picture and sound in the order of their waves. All chunks but the first are alike."""
 
     sound: NDArray[np.bool_]  # [P]
     index: _Ints  # [P]
@@ -199,12 +210,12 @@ class _Weave:
     audio_at: _Ints  # [A] place in the chunk of a sound's slot
 
 
-def _weave(spec: LayoutSpec) -> _Weave:
+def _weave(spec: LayoutSpec, chunk: int) -> _Weave:
     picture = spec.height * spec.width
     y, x = np.divmod(np.arange(picture, dtype=np.int32), spec.width)
     j = np.arange(spec.audio, dtype=np.int32)
     sound = np.repeat([False, True], [picture, spec.audio])
-    wave = np.concatenate([y + x, _audio_wave(spec)])
+    wave = np.concatenate([spec.slope(chunk) * y + x, _audio_wave(spec, chunk)])
     order = np.lexsort((np.concatenate([y, j]), sound, wave))
     place = np.empty(spec.chunk_slots, dtype=np.int32)
     place[order] = np.arange(spec.chunk_slots, dtype=np.int32)
@@ -217,13 +228,13 @@ def _weave(spec: LayoutSpec) -> _Weave:
     )
 
 
-def _audio_wave(spec: LayoutSpec) -> _Ints:
+def _audio_wave(spec: LayoutSpec, chunk: int) -> _Ints:
     """Sound is spread evenly over the waves of its chunk; the last code belongs to the last wave."""
-    ends = np.arange(1, spec.audio + 1, dtype=np.int32) * spec.depth
+    ends = np.arange(1, spec.audio + 1, dtype=np.int32) * spec.depth(chunk)
     return -(-ends // spec.audio) - 1
 
 
-def _prompt(spec: LayoutSpec, weave: _Weave) -> _Ints:
+def _prompt(spec: LayoutSpec, weaves: list[_Weave]) -> _Ints:
     beat = spec.audio  # ticks a chunk
     blocks = [
         _beside(Kind.CONTROL, CONTROL_CLOCK + np.arange(spec.controls)),
@@ -235,7 +246,7 @@ def _prompt(spec: LayoutSpec, weave: _Weave) -> _Ints:
     if spec.image:
         blocks += [_beside(Kind.CONTROL, -beat), _picture(Kind.IMAGE, -beat, spec.height, spec.width)]
     if spec.source:
-        blocks += [_beside(Kind.CONTROL, 0), _chunks(spec, weave, Kind.SOURCE_VIDEO)]
+        blocks += [_beside(Kind.CONTROL, 0), _chunks(spec, weaves, Kind.SOURCE_VIDEO)]
     blocks.append(_beside(Kind.CONTROL, -1))
     prompt = np.concatenate(blocks, axis=1)
     controls = prompt[0] == Kind.CONTROL
@@ -254,9 +265,9 @@ def _picture(kind: Kind, time: int, rows: int, columns: int, reference: int = 0)
     return _block(kind, time, raster // columns, raster % columns, raster, reference)
 
 
-def _chunks(spec: LayoutSpec, weave: _Weave, video: Kind) -> _Ints:
+def _chunks(spec: LayoutSpec, weaves: list[_Weave], video: Kind) -> _Ints:
     """All chunks of a clip, be it the target or the source; the kind of sound follows the kind of video."""
-    sound, index = np.tile(weave.sound, spec.chunks), np.tile(weave.index, spec.chunks)
+    sound, index = (np.concatenate(column) for column in zip(*((w.sound, w.index) for w in weaves), strict=True))
     start = np.repeat(np.arange(spec.chunks) * spec.audio, spec.chunk_slots)
     return _block(
         video + sound,
@@ -274,34 +285,45 @@ def _block(kind: Any, t: Any, y: Any, x: Any, index: NDArray[Any], reference: in
     return block
 
 
-def _parents(spec: LayoutSpec, weave: _Weave) -> _Ints:
-    """Parents of the whole sequence [S, 4]: one chunk's, told from where the chunk starts, then moved along."""
+def _parents(spec: LayoutSpec, weaves: list[_Weave]) -> _Ints:
+    """Parents of the whole sequence [S, 4], chunk by chunk: told from where the chunk starts, then moved along."""
     parents = np.full((spec.slots, len(PARENTS)), NONE, dtype=np.int32)
-    chunks = parents[spec.prompt :].reshape(spec.chunks, spec.chunk_slots, len(PARENTS))
-    starts = spec.prompt + np.arange(spec.chunks, dtype=np.int32) * spec.chunk_slots
     here = np.arange(spec.chunk_slots, dtype=np.int32)
-
-    left, above = _left(spec, weave), _above(weave)
-    inside = left >= 0
-    chunks[:, inside, 0] = starts[:, None] + left[inside]
-    chunks[1:, ~inside & weave.sound, 0] = starts[:-1, None] + weave.audio_at[-1]
-    chunks[:, above >= 0, 1] = starts[:, None] + above[above >= 0]
-    chunks[1:, :, 2] = starts[:-1, None] + here
     end = spec.prompt - 1  # where the last block of the prompt ends
-    if spec.source:
-        clip = end - spec.chunks * spec.chunk_slots
-        chunks[:, :, 3] = starts[:, None] - spec.prompt + clip + here
-        end = clip - 1  # its marker
+    clip = end - spec.chunks * spec.chunk_slots  # where the source begins, if there is one
+    shared = {id(weave): (_left(spec, weave, c), _above(weave)) for c, weave in enumerate(weaves[:2])}
+    for c, weave in enumerate(weaves):
+        start = spec.prompt + c * spec.chunk_slots
+        chunk = parents[start : start + spec.chunk_slots]
+        left, above = shared[id(weave)]
+        chunk[left >= 0, 0] = start + left[left >= 0]
+        chunk[above >= 0, 1] = start + above[above >= 0]
+        if c:
+            before, last = start - spec.chunk_slots, weaves[c - 1]
+            chunk[(left < 0) & weave.sound, 0] = before + last.audio_at[-1]
+            chunk[:, 2] = before + _places(last, weave)
+        if spec.source:
+            chunk[:, 3] = clip + c * spec.chunk_slots + here
     if spec.image:
-        chunks[0, ~weave.sound, 2] = end - spec.height * spec.width + weave.index[~weave.sound]
+        still, picture = (clip - 1 if spec.source else end) - spec.height * spec.width, ~weaves[0].sound
+        parents[spec.prompt : spec.prompt + spec.chunk_slots][picture, 2] = still + weaves[0].index[picture]
     return parents
 
 
-def _left(spec: LayoutSpec, weave: _Weave) -> _Ints:
+def _places(there: _Weave, here: _Weave) -> _Ints:
+    """For each slot of one chunk the place of the same site, or of the same code of sound, in another [P]."""
+    return np.where(
+        here.sound,
+        there.audio_at[np.where(here.sound, here.index, 0)],
+        there.video_at.ravel()[np.where(here.sound, 0, here.index)],
+    )
+
+
+def _left(spec: LayoutSpec, weave: _Weave, chunk: int) -> _Ints:
     """For each slot of a chunk the one to its left, or for sound the latest in an earlier wave; -1 if outside."""
     left = np.full(spec.chunk_slots, NONE, dtype=np.int32)
     left[weave.video_at[:, 1:]] = weave.video_at[:, :-1]
-    wave = _audio_wave(spec)
+    wave = _audio_wave(spec, chunk)
     earlier = np.searchsorted(wave, wave) - 1
     left[weave.audio_at] = np.where(earlier >= 0, weave.audio_at[earlier], NONE)
     return left

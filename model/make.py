@@ -80,9 +80,18 @@ def named(prompt: str) -> list[int]:
     return [int(k) for k in _NAMED.findall(unicodedata.normalize("NFKC", prompt))]
 
 
+NEAR: Final = 0.05  # difference of the logarithms of two shapes that cropping hides: 832x480 is nearly 16:9
+
+
 def native(size: Size, config: ModelConfig) -> Size:
-    """The model's own size that is nearest in shape."""
-    return min(config.sizes, key=lambda s: abs(math.log(s.width / s.height) - math.log(size.width / size.height)))
+    """The model's own size that is nearest in shape, and of those that are near enough, in area."""
+
+    def apart(own: Size) -> tuple[float, float]:
+        shape = abs(math.log(own.width / own.height) - math.log(size.width / size.height))
+        area = abs(math.log(own.width * own.height) - math.log(size.width * size.height))
+        return (shape if shape > NEAR else 0.0), area
+
+    return min(config.sizes, key=apart)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

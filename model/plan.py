@@ -194,7 +194,8 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "columns": spec.width,
         "audio_codes_per_chunk": spec.audio,
         "slots_per_chunk": spec.chunk_slots,
-        "waves_per_chunk": spec.depth,
+        "waves_in_first_chunk": spec.depth(0),
+        "waves_per_chunk": spec.depth(1),
         "decoded_slots": plan.decoded,
         "decoded_video_slots": plan.decoded // spec.chunk_slots * spec.height * spec.width,
         "longest_sequence": plan.slots,
@@ -226,7 +227,7 @@ def amounts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "film", f"{plan.seconds} s at {plan.config.video.fps} frames a second, made at {plan.size}{scaled}"
     yield "chunk", f"{float(length):.3g} s: {spec.height} x {spec.width} picture codes and {spec.audio} sound codes"
     yield "chunks", f"{plan.chunks} in {count} window{'s' * (count > 1)}"
-    yield "slots per chunk", f"{spec.chunk_slots:,} in {spec.depth:,} waves"
+    yield "slots per chunk", f"{spec.chunk_slots:,} in {spec.depth(1):,} waves, {spec.depth(0):,} in the first chunk"
     yield "slots to decode", f"{plan.decoded:,}"
     yield "waves to decode", f"{plan.waves:,}: {plan.decoded / max(1, plan.waves):.1f} slots at once"
     yield "longest sequence", f"{plan.slots:,} slots, {plan.layouts[0].spec.prompt:,} of them prompt"

@@ -35,11 +35,15 @@ def train(
         float, typer.Option(help="Of the number of steps: 0.01 is a quick try.", min=1e-4, max=10.0)
     ] = 1.0,
     threads: Annotated[int, typer.Option(help="Processor threads; 0 leaves it to torch.", min=0, max=256)] = 0,
+    start: Annotated[
+        str, typer.Option(help="Go on from this model: keep its tokenizer and codecs, and train its trunk further.")
+    ] = "",
 ) -> None:
-    """Train the pony from nothing: tokenizer, codecs, trunk. Hours on 2 cores; stop and go on as you like."""
+    """Train the pony: tokenizer, codecs, trunk. Hours on 2 cores; stop and go on as you like."""
     import torch
     from safetensors import SafetensorError
 
+    from model.checkpoint import load
     from model.config import PONY
     from model.train.recipe import Recipe, finish
     from model.train.recipe import train as run
@@ -50,7 +54,8 @@ def train(
         raise BadRequest("The scale must be a number. Use 1 for the whole recipe.")
     if threads:
         torch.set_num_threads(threads)
-    recipe = Recipe(config=PONY, folder=out, device=device, seed=seed, scale=scale)
+    first = load(start, device) if start else None
+    recipe = Recipe(config=PONY, folder=out, device=device, seed=seed, scale=scale, start=first)
     try:
         with _told() as tell:
             model = run(recipe, tell)
@@ -120,7 +125,7 @@ def evaluate(
 
     Console(width=None if sys.stdout.isatty() else 160).print(report.table())
     for row in engine:
-        told = {True: "kept", False: "BROKEN", None: "not built yet"}[row.passed]
+        told = {True: "kept", False: "BROKEN", None: "not installed here"}[row.passed]
         apart = "" if row.difference is None else f"; logits differ by {row.difference:.1e} at most"
         typer.echo(f"engine: {row.what}: {told}{apart}")
 

@@ -44,5 +44,8 @@ class FSQ(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes [...] to grid points [..., D] in [-1, 1]."""
-        digits = (codes[..., None] // self.radix) % self.count
-        return digits / self.middle - 1
+        return self.digits(codes) / self.middle - 1
+
+    def digits(self, codes: Tensor) -> Tensor:
+        """Codes [...] to grid positions [..., D], int64 in 0..L-1."""
+        return (codes[..., None] // self.radix) % self.count

@@ -73,11 +73,12 @@ class Walk:
 
     def take(self, cut: Cut, tokens: list[int]) -> Chunk:
         """Adds the next chunk from the tokens of its slots."""
-        size = cut.spec.chunk_slots
-        table = layout(replace(cut.spec, chunks=1, given=0, source=False))
+        size, number = cut.spec.chunk_slots, self.ready - cut.start
+        table = layout(cut.spec)
+        at = table.first + number * size
         row = torch.zeros(1, table.slots, dtype=torch.int64)
-        row[0, table.first :] = torch.tensor(tokens[:size], dtype=torch.int64)
-        codes = take_codes(row, table, self._vocabulary, slice(0, 1))[0]
+        row[0, at : at + size] = torch.tensor(tokens[:size], dtype=torch.int64)
+        codes = take_codes(row, table, self._vocabulary, slice(number, number + 1))[0]
         chunk = Chunk(number=self.ready, codes=codes)
         self._add(codes)
         return chunk

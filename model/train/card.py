@@ -35,7 +35,7 @@ colour.
 
 ## How it was trained
 
-`equerry model train`, seed $seed. Last rows of the logs:
+`equerry model train`, seed $seed$start. Last rows of the logs:
 
 $logs
 
@@ -46,7 +46,7 @@ Take it for a picture of the world, or for a measure of what the large configura
 """)
 
 
-def card(model: Model, seed: int, logs: dict[str, dict[str, float]], results: str) -> str:
+def card(model: Model, seed: int, logs: dict[str, dict[str, float]], results: str, start: str | None = None) -> str:
     """The card of a trained model, as Markdown."""
     c = model.config
 
@@ -74,6 +74,7 @@ def card(model: Model, seed: int, logs: dict[str, dict[str, float]], results: st
         sizes=", ".join(map(str, c.sizes)),
         window=float(c.window * c.chunk_seconds),
         seed=seed,
+        start=f", going on from the model whose digest begins with {start[:12]}" if start else "",
         logs="\n".join(rows) or "* (none)",
         results=results and f"## What was measured\n\n{results}\n",
     )

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
+from torch.nn.utils import parametrize
 
 from model.clip import Mode, Picture, Size
 from model.codec.audio import AudioCodec
@@ -24,6 +25,7 @@ from model.generate import Codes, place_codes
 from model.layout import Kind, layout
 from model.prompt import Prompt, text_ids
 from model.tokens import Tokenizer
+from model.train import kin
 from model.train.run import Plan, Step
 from model.trunk import Rows, Trunk, rows
 from model.vocabulary import CONTROLS, TEXT_BLOCK, Guide
@@ -197,10 +199,18 @@ class Trainer(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.names = nn.Linear(trunk.config.width, len(_FACTS))
+        for table in (trunk.table, trunk.head):
+            kin.bind(table, trunk.vocabulary)
+
+    def fold(self) -> Trunk:
+        """The trunk as it is shipped, once it is trained."""
+        for table in (self.trunk.table, self.trunk.head):
+            kin.fold(table)
+        return self.trunk
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Mean loss in nats a video code + a audio code, and its parts in bits."""
-        with torch.autocast(batch.tokens.device.type, torch.bfloat16):
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16), parametrize.cached():
             states = self.trunk(batch.tokens, batch.rows)
             losses = {}
             v = self.trunk.vocabulary

@@ -27,8 +27,8 @@ from model.train.card import card
 from model.train.run import Plan, Run, Step
 from model.trunk import Trunk
 
-BY_ADAM: Final = ("trunk.head", "names")
-TABLES: Final = ("trunk.table", "trunk.kinds", "trunk.places")
+BY_ADAM: Final = ("trunk.head", "trunk.table", "names")
+TABLES: Final = ("trunk.table.parametrizations.weight.original", "trunk.kinds", "trunk.places")
 STAGES: Final = ("audio", "video", "trunk")
 CAPTIONS: Final = 20_000  # that the tokenizer is made from
 
@@ -44,6 +44,7 @@ class Recipe:
     device: str = "cpu"
     seed: int = 0
     scale: float = 1.0  # of the number of steps; a test trains with little
+    start: Model | None = None  # a trained model: its tokenizer and codecs are kept, and its trunk learns on
 
     def plan(self, stage: str) -> Plan:
         """How long a stage learns."""
@@ -54,29 +55,39 @@ class Recipe:
 def train(recipe: Recipe, report: OnRow) -> Model:
     """Runs what is left of a recipe and returns the trained model; the caller may save it with `finish`."""
     _claim(recipe)
-    device = torch.device(recipe.device)
     torch.manual_seed(recipe.seed)
+    first = recipe.start or _codecs(recipe, report)
+    trunk = first.trunk.requires_grad_(True)
+    trainer = films.Trainer(trunk).to(torch.device(recipe.device))
+    studio = films.Studio(first.config, first.tokenizer, first.video, first.audio, trunk)
+    _stage(recipe, "trunk", trainer, films.trunk_step(trainer, studio), report, BY_ADAM, TABLES)
+    return replace(first, trunk=trainer.fold(), digest="")
+
+
+def _codecs(recipe: Recipe, report: OnRow) -> Model:
+    """Everything trained but the trunk, which has its first weights."""
+    device = torch.device(recipe.device)
     tokenizer = _tokenizer(recipe)
     audio, video = AudioCodec(recipe.config.audio).to(device), VideoCodec(recipe.config.video).to(device)
     _stage(recipe, "audio", audio, codecs.audio_step(audio, device), report, by_adam=("",))
     _stage(recipe, "video", video, codecs.video_step(video, device), report)
     trunk = Trunk(recipe.config)
     trunk.begin(recipe.config, torch.Generator().manual_seed(recipe.seed))
-    trainer = films.Trainer(trunk).to(device)
-    studio = films.Studio(recipe.config, tokenizer, video, audio, trunk)
-    _stage(recipe, "trunk", trainer, films.trunk_step(trainer, studio), report, BY_ADAM, TABLES)
     return Model(recipe.config, tokenizer, video, audio, trunk, "")
 
 
 def finish(recipe: Recipe, model: Model, folder: Path, results: str = "") -> None:
     """Writes the checkpoint and its card."""
     lines = {stage: _last(recipe.folder / stage / "log.jsonl") for stage in STAGES}
-    save(model, folder, card(model, recipe.seed, lines, results))
+    save(model, folder, card(model, recipe.seed, lines, results, recipe.start.digest if recipe.start else None))
 
 
 def _claim(recipe: Recipe) -> None:
     """Notes in the folder what is trained there; Refused when it is something else than before."""
-    path, ours = recipe.folder / "recipe.json", {"seed": recipe.seed, "scale": recipe.scale}
+    path = recipe.folder / "recipe.json"
+    ours: dict[str, float | str] = {"seed": recipe.seed, "scale": recipe.scale}
+    if recipe.start is not None:
+        ours["start"] = recipe.start.digest
     recipe.folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.write_text(json.dumps(ours) + "\n", "utf-8")

@@ -9,6 +9,7 @@ import torch
 
 from model.clip import Mode, Size
 from model.config import HORSE, PONY
+from model.make import native
 from model.plan import RANKS, parameters, plan, shape_of, shares
 from model.trunk import Cache, Trunk
 
@@ -72,11 +73,11 @@ def test_the_matrices_have_the_sides_that_are_split(horse, ranks):
     assert [side % ranks for side in sides] == [0] * len(sides)
 
 
-def test_ten_seconds_of_720p_are_108_960_slots_in_3_720_waves(ten_seconds):
+def test_ten_seconds_of_720p_are_108_960_slots_in_3_764_waves(ten_seconds):
     (table,) = ten_seconds.layouts
 
     assert (table.spec.height, table.spec.width, table.spec.chunks, table.spec.audio) == (45, 80, 30, 32)
-    assert (ten_seconds.decoded, ten_seconds.waves) == (30 * (45 * 80 + 32), 30 * 124)
+    assert (ten_seconds.decoded, ten_seconds.waves) == (30 * (45 * 80 + 32), 168 + 29 * 124)
 
 
 def test_waves_are_more_than_twenty_times_faster_by_arithmetic_and_it_fits_on_one_h100(ten_seconds):
@@ -95,3 +96,10 @@ def test_every_mode_and_length_has_a_plan(config, mode):
         known = made.chunks // 2 if mode is Mode.EXTEND else 0
 
         assert made.decoded == (made.chunks - known) * made.layouts[0].spec.chunk_slots
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"), [((832, 480), (1280, 720)), ((1920, 1080), (1920, 1088)), ((480, 832), (720, 1280))], ids=str
+)
+def test_a_film_is_made_at_the_size_that_is_near_in_shape_and_then_in_area(asked, made):
+    assert native(Size(*asked), HORSE) == Size(*made)

@@ -21,6 +21,7 @@ from model.config import PONY
 from model.errors import Broken, Refused
 from model.layout import Kind
 from model.train import films
+from model.train.kin import digits
 from model.train.recipe import Recipe, finish, train
 from model.train.run import Plan, Run
 from model.trunk import Layer, Trunk, rope
@@ -193,6 +194,59 @@ def test_the_whole_recipe_makes_a_checkpoint_that_loads_and_running_it_again_cha
 
     assert told == ["audio", "video", "trunk"]
     assert load(str(tmp_path / "again")).digest == digest
+
+
+@pytest.mark.slow
+def test_a_model_that_goes_on_learning_keeps_its_tokenizer_and_its_codecs_and_changes_its_trunk(untrained, tmp_path):
+    first = load(str(untrained))
+    recipe = Recipe(config=PONY, folder=tmp_path / "run", scale=0.0005, start=load(str(untrained)))
+
+    finish(recipe, train(recipe, lambda *_: None), tmp_path / "model")
+
+    after = load(str(tmp_path / "model"))
+    assert all(torch.equal(p, q) for p, q in zip(first.video.parameters(), after.video.parameters(), strict=True))
+    assert all(torch.equal(p, q) for p, q in zip(first.audio.parameters(), after.audio.parameters(), strict=True))
+    assert not torch.equal(first.trunk.head.weight, after.trunk.head.weight)
+    assert first.digest[:12] in (tmp_path / "model" / "README.md").read_text("utf-8")
+
+
+def test_a_run_from_nothing_is_not_taken_up_by_one_that_starts_from_a_model(untrained, tmp_path):
+    (tmp_path / "recipe.json").write_text('{"seed": 0, "scale": 1.0}\n')
+
+    with pytest.raises(Refused, match="use another folder"):
+        train(Recipe(config=PONY, folder=tmp_path, start=load(str(untrained))), lambda *_: None)
+
+
+def test_codes_that_share_a_digit_or_a_pair_of_digits_share_what_is_learnt_of_it():
+    features = digits((3, 4, 5))  # code = a + 3 b + 12 c
+    alike = features @ features.T
+
+    assert features.shape == (60, 3 + 4 + 5 + 12 + 15 + 20)
+    assert alike.diagonal().tolist() == [6.0] * 60
+    assert alike[0, 1] == 3.0  # b and c, and the pair of them
+    assert alike[0, 3 + 1] == 1.0  # c alone
+
+
+def test_what_codes_share_is_nothing_at_first_and_is_folded_into_the_rows_at_the_end(untrained):
+    trunk = load(str(untrained)).trunk.requires_grad_(True)
+    rows = trunk.table.weight.detach().clone()
+    trainer = films.Trainer(trunk)
+    assert torch.equal(trunk.table.weight, rows)
+
+    video = trunk.vocabulary.video
+    trunk.table.weight[video].sum().backward()  # one code is met
+    with torch.no_grad():
+        for p in trainer.parameters():
+            if p.grad is not None:
+                p.sub_(p.grad)
+    learnt = trunk.table.weight.detach().clone()
+
+    folded = trainer.fold()
+    assert torch.equal(folded.table.weight, learnt)
+    assert set(folded.state_dict()) == set(first_trunk().state_dict())
+    moved = (learnt - rows).abs().sum(1)
+    assert moved[video] > moved[video + 1] > 0  # its kin learn from it, but less
+    assert moved[:video].sum() == 0
 
 
 def test_a_folder_of_a_shorter_recipe_is_refused(tmp_path):
