@@ -19,7 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from policies.errors import Refused, Unavailable
 from policies.log.note import Kind, Signer, Vkey
 
-__all__ = ["SEED_BYTES", "create_seed", "log_signers", "read_seed", "seed_path", "signer_of"]
+__all__ = [
+    "SEED_BYTES",
+    "create_seed",
+    "has_signed",
+    "log_signers",
+    "note_signed",
+    "read_seed",
+    "seed_path",
+    "signer_of",
+]
 
 SEED_BYTES: Final = 32
 _SUFFIX = {Kind.ED25519: "ed25519", Kind.COSIGNATURE: "cosignature", Kind.ML_DSA_44: "ml-dsa-44"}
@@ -54,6 +63,24 @@ def log_signers(folder: Path, origin: str, *, rng: Callable[[int], bytes] | None
 def seed_path(folder: Path, kind: Kind, name: str) -> Path:
     """Where the seed of a name lies. The name is hashed, since it holds slashes."""
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.{_SUFFIX[kind]}"
+
+
+def has_signed(folder: Path, origin: str) -> Path | None:
+    """The note beside a log's seeds that they have signed a log with entries, or None."""
+    path = _signed_path(folder, origin)
+    return path if path.exists() else None
+
+
+def note_signed(folder: Path, origin: str) -> None:
+    """Notes beside a log's seeds that there is a log, so that one that is lost is not begun anew. Durable on return."""
+    path = _signed_path(folder, origin)
+    if not path.exists():
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _sync_folder(folder)
+
+
+def _signed_path(folder: Path, origin: str) -> Path:
+    return seed_path(folder, Kind.ED25519, origin).with_suffix(".signed")
 
 
 def create_seed(path: Path, rng: Callable[[int], bytes]) -> None:

@@ -20,7 +20,7 @@ from policies.log.disk import Folder
 from policies.log.entry import Head as HeadEntry
 from policies.log.entry import ShardClosed, ShardOpened
 from policies.log.heads import SIGNED, Head
-from policies.log.keys import log_signers
+from policies.log.keys import has_signed, log_signers, note_signed
 from policies.log.lint import schema
 from policies.log.pen import Pen
 from policies.log.tiles import Tile, decode_bundle, width_at
@@ -69,7 +69,8 @@ class Series:
     def open(self, *, now: Callable[[], int], rng: Callable[[int], bytes], pace: Pace | None = None) -> Pen:
         """A pen for the shard of this half-year. The first time, the shard before it is closed and named.
 
-        `now` gives milliseconds since 1970, `rng` so many random bytes. Raises Doubt when a later shard exists.
+        `now` gives milliseconds since 1970, `rng` so many random bytes. Raises Doubt when a later shard exists, or when
+        the shard of this half-year was begun before and is gone.
         """
         shard, there = half_year(now()), self.shards()
         if there and there[-1] > shard:
@@ -80,10 +81,17 @@ class Series:
         if pen.log.head.checkpoint.size == 0:
             opened = ShardOpened(schema=pen.log.store(schema()), prev=_entry(before) if before else None)
             pen.write(opened).result(PATIENCE)
+        note_signed(self.keys, self.origin(shard))
         return pen
 
     def _pen(self, shard: str, now: Callable[[], int], rng: Callable[[int], bytes], pace: Pace | None) -> Pen:
         begun = (self.folder(shard) / SIGNED).exists()  # a log that lost its seed gets no new one
+        if not begun and (note := has_signed(self.keys, self.origin(shard))):
+            raise Doubt(
+                f"The log {self.origin(shard)} has been signed before, and {self.folder(shard)} holds nothing of it. "
+                f"Restore it: a second log under one key is a forgery to auditors. If it is lost for good, keep a "
+                f"record of that and take {note} away."
+            )
         signers = log_signers(self.keys, self.origin(shard), rng=None if begun else rng)
         log = Writer.open(Folder(self.folder(shard)), signers, now=now, pace=pace)
         return Pen.open(log, now=now, rng=rng)

@@ -13,6 +13,7 @@ from policies.canonical import sha256
 from policies.errors import Doubt, Refused, Unavailable
 from policies.log.entry import Pad
 from policies.log.erasure import Vault, subject_link
+from policies.log.keys import log_signers
 from policies.log.lint import schema
 from policies.log.note import Checkpoint, Note
 from policies.log.shards import Series, half_year
@@ -104,7 +105,7 @@ def test_every_shard_has_keys_of_its_own(series):
     opened(series, AUTUMN).log.close()
     opened(series, SPRING).log.close()
 
-    assert len({path.read_bytes() for path in series.keys.iterdir()}) == 4
+    assert len({seed for path in series.keys.iterdir() if (seed := path.read_bytes())}) == 4
 
 
 def test_a_log_of_an_unknown_kind_is_refused(tmp_path):
@@ -145,3 +146,23 @@ def test_a_key_that_never_was_is_not_erased(tmp_path):
 def test_an_id_that_is_no_id_reaches_no_file(tmp_path, name):
     with pytest.raises(Refused, match="32 hexadecimal"):
         Vault(tmp_path).destroy(name)
+
+
+def test_a_log_that_is_gone_is_not_begun_anew_under_the_same_key(series):
+    opened(series, AUTUMN).log.close()
+    (series.root / "residency").rename(series.root / "elsewhere")
+
+    with pytest.raises(Doubt, match="Restore it"):
+        opened(series, AUTUMN)
+    assert not (series.root / "residency").exists()
+
+    (series.root / "elsewhere").rename(series.root / "residency")
+    opened(series, AUTUMN).log.close()
+
+
+def test_a_start_that_died_before_the_first_entry_is_made_again(series):
+    log_signers(series.keys, series.origin("2026h2"), rng=os.urandom)
+
+    opened(series, AUTUMN).log.close()
+
+    assert len(entries_of(series.folder("2026h2"))) == 1
