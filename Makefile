@@ -17,8 +17,8 @@ help: ## list these doors
 
 setup: $(READY) ## a virtual environment in .venv with everything, CPU builds, from requirements.lock
 
-demo: $(READY) ## films with picture and sound from sentences, in out/ (does setup if needed)
-	$(BIN)/equerry model demo --out out
+demo: $(READY) ## two cells, EU and JP: films, a refusal abroad, an audit (does setup if needed)
+	$(BIN)/equerry cell demo --out out
 
 check: $(READY) $(INFRA) ## formatting, lint, types, import contracts, docs (does setup if needed)
 	$(BIN)/ruff format --check .
