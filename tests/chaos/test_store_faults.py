@@ -387,7 +387,7 @@ def test_a_worker_that_is_too_old_for_the_tables_refuses_to_start(store, address
 
 
 def test_an_old_worker_starts_on_tables_that_newer_ones_have_grown(store, address):
-    _alter(address, "UPDATE alembic_version SET version_num = '0002_pre'")
+    _alter(address, "UPDATE alembic_version SET version_num = '9999_pre'")
 
     late = open_store(address)
 

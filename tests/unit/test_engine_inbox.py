@@ -181,7 +181,7 @@ def test_films_that_are_drawn_differently_are_not_drawn_together():
     assert cut is not None
     cool = replace(cut, sampling=Sampling(temperature=0.0))
 
-    drawn = groups([take(cut), take(cool)], np.array([len(cut.tokens)] * 2), np.array([2, 2]))
+    drawn = groups([take(cut), take(cool)], np.array([len(cut.tokens) + 1] * 2), np.array([2, 2]))
 
     assert {(g.kind, g.sampling.temperature, len(g.rows)) for g in drawn} == {
         (kind, warmth, 1) for kind in (Kind.VIDEO, Kind.AUDIO) for warmth in (0.0, cut.sampling.temperature)
