@@ -76,7 +76,8 @@ def test_the_demonstration_makes_films_refuses_abroad_and_is_verified(tmp_path):
     assert "jp-tyo answered 421" in done.stdout
     assert done.stdout.count("it holds.") == 2
     assert _processes(str(tmp_path)) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    left = {path.name for path in tmp_path.iterdir() if not path.name.startswith("torchinductor")}  # torch's own cache
+    assert left == {"out"}
 
 
 def _processes(word: str) -> list[str]:

@@ -9,12 +9,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_no_request_that_the_description_allows_or_forbids_gives_a_5xx(cell, python_of):
+def test_no_request_that_the_description_allows_or_forbids_gives_a_5xx(cell, python_of, request):
+    examples = 25 if request.node.callspec.params["cell"] == "stand-in" else 4  # a real cell makes what is asked for
     program = python_of("schemathesis", "newest").with_name("schemathesis")
     arguments = [
         *("run", f"{cell['url']}/v1/jobs/openapi.json", "--url", cell["url"]),
         *("--header", f"Authorization: Bearer {cell['keys']['acme']}"),
-        *("--checks", "not_a_server_error", "--max-examples", "25", "--request-timeout", "60", "--seed", "1"),
+        *("--checks", "not_a_server_error", "--max-examples", str(examples), "--request-timeout", "60", "--seed", "1"),
     ]
     done = subprocess.run([program, *arguments], capture_output=True, timeout=1_200, check=False)
 
