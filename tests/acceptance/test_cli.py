@@ -63,7 +63,7 @@ def test_a_sentence_becomes_a_film_of_the_size_and_length_asked_for(generate, tm
 def test_without_options_a_film_lasts_2_s_at_64x64(generate):
     told = generate(PROMPT)
 
-    assert (told["seconds"], told["size"], told["steps"], told["pace"]) == (2.0, "64x64", 60, "waves")
+    assert (told["seconds"], told["size"], told["steps"], told["pace"]) == (2.0, "64x64", 67, "waves")
 
 
 def test_a_film_can_be_made_again_by_the_seed_that_was_told(generate):
@@ -87,7 +87,7 @@ def test_the_number_of_threads_does_not_change_a_byte(generate, options):
 def test_slot_by_slot_takes_more_steps_to_the_same_bytes(generate):
     waves, slots = (generate(PROMPT, "--seconds", 1, "--seed", 2, "--steps", pace) for pace in ("waves", "slots"))
 
-    assert (waves["steps"], slots["steps"]) == (30, 160)
+    assert (waves["steps"], slots["steps"]) == (37, 160)
     assert waves["sha256"] == slots["sha256"]
 
 
@@ -148,7 +148,7 @@ def test_a_person_is_told_what_was_made_chunk_by_chunk_and_then_on_a_time_line(e
 
     assert left.err == "chunk 1 of 2\nchunk 2 of 2\n"
     assert f"{place}: 64x64, 1 s at 8 frames a second" in left.out
-    assert "seed 5, 30 steps by waves" in left.out
+    assert "seed 5, 37 steps by waves" in left.out
     assert [line[:9] for line in left.out.splitlines()[-2:]] == ["  0.0 s  ", "  0.5 s  "]
 
 
@@ -258,7 +258,7 @@ def test_a_benchmark_holds_waves_beside_slots(equerry_model, untrained):
     left = equerry_model("bench", "--model", untrained, "--repeats", 1, "--json")
 
     told = json.loads(left.out)
-    assert (told["waves"]["steps"], told["slots"]["steps"]) == (60, 320)
+    assert (told["waves"]["steps"], told["slots"]["steps"]) == (67, 320)
     assert told["identical"]
     assert told["ratio"] == pytest.approx(told["slots"]["decoding"] / told["waves"]["decoding"])
 
