@@ -3,12 +3,17 @@
 A step holds a few groups; the clips of a group share one layout, so there is no padding but the text's. Beside the
 codes themselves the trunk learns to name, at the last token of the text, what the text says: a crutch that is thrown
 away.
+
+A generator reads its own codes, and some of them are slips; a trunk that has only ever read true codes takes a slip
+for truth, and outlines drift from chunk to chunk. So some clips are read with slips: some codes as the trunk itself
+would draw them (scheduled sampling; Bengio et al., 2015, in two passes as Mihaylova and Martins, 2019), some a step
+off on the quantiser's grid. What is to be told stays the truth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +24,7 @@ from torch.nn.utils import parametrize
 
 from model.clip import Mode, Picture, Size
 from model.codec.audio import AudioCodec
+from model.codec.fsq import FSQ
 from model.codec.video import VideoCodec
 from model.config import ModelConfig
 from model.generate import Codes, place_codes
@@ -35,7 +41,10 @@ from model.world.scene import BACKGROUNDS, COLOURS, FPS, MATERIALS, MOTIONS, NOT
 from model.world.sound import sound
 
 PLAN: Final = Plan(steps=4_300, rate=3e-3, muon=3e-3, table=3e-2, average=0.997, warmup=50, decay=0.6)
+START: Final = replace(PLAN, rate=1.5e-3, muon=1.5e-3, table=1.5e-2, decay=1.0)  # of a trunk that is trained already
 DROPPED: Final = 0.1  # share of the clips whose text is dropped, for guidance
+OWN: Final = 0.33  # share of the groups that are read with codes of the trunk's own
+OFF: Final = 0.04  # most codes of a clip that are read a step off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +108,13 @@ def facts(episode: Episode) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Clips ready for the trunk: tokens [B, S], the layout's rows, and what the text says [B, facts] (edits say
-    nothing)."""
+    """Clips ready for the trunk: tokens [B, S], the layout's rows, what the text says [B, facts] (edits say nothing),
+    and which slots may be read with slips [S]: picture that is settled by what comes before it."""
 
     tokens: Tensor
     rows: Rows
     facts: Tensor | None
+    settled: Tensor
 
 
 @torch.no_grad()
@@ -172,7 +182,9 @@ class Studio:
                 [torch.zeros(len(_FACTS)) if d else facts(e) for d, e in zip(dropped, episodes, strict=True)]
             )
             said = said.to(device)
-        return Batch(tokens, rows(table, v).to(device), said)
+        anywhere = group.mode in (Mode.I2V, Mode.EDIT)  # an image or a source says where bodies begin
+        settled = (table.kind == Kind.VIDEO) & ((table.chunk > 0) | anywhere)
+        return Batch(tokens, rows(table, v).to(device), said, torch.from_numpy(settled).to(device))
 
     def _episode(self, rng: np.random.Generator, group: Group, size: Size) -> Episode:
         while True:
@@ -208,10 +220,37 @@ class Trainer(nn.Module):
             kin.fold(table)
         return self.trunk
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Mean loss in nats a video code + a audio code, and its parts in bits."""
-        with torch.autocast(batch.tokens.device.type, torch.bfloat16), parametrize.cached():
-            states = self.trunk(batch.tokens, batch.rows)
+    def misread(self, batch: Batch, rng: np.random.Generator) -> Tensor:
+        """The batch's tokens [B, S] with slips; each clip has a rate of its own."""
+        v, tokens = self.trunk.vocabulary, batch.tokens.clone()
+        chance = torch.Generator(tokens.device).manual_seed(int(rng.integers(1 << 62)))
+
+        def some(most: float) -> Tensor:
+            rate = torch.rand(len(tokens), 1, generator=chance, device=tokens.device) * most
+            draws = torch.rand(tokens.shape, generator=chance, device=tokens.device)
+            return (draws < rate) & batch.settled
+
+        if rng.random() < OWN:
+            at = batch.settled[batch.rows.slot].nonzero()[:, 0]
+            with torch.no_grad(), torch.autocast(tokens.device.type, torch.bfloat16):
+                states = self.trunk(tokens, batch.rows)
+                likely = self.trunk.logits(states[:, at], Kind.VIDEO).float().softmax(-1)
+            own = tokens.clone()
+            drawn = torch.multinomial(likely.flatten(0, 1), 1, generator=chance).view(len(tokens), -1)
+            own[:, batch.rows.slot[at]] = drawn + v.video
+            tokens = torch.where(some(1.0), own, tokens)
+        fsq = FSQ(v.config.video.levels).to(tokens.device)
+        digits = fsq.digits((tokens - v.video).clamp(0, fsq.codes - 1))
+        which = torch.randint(len(fsq.levels), tokens.shape, generator=chance, device=tokens.device)
+        up = torch.randint(2, tokens.shape, generator=chance, device=tokens.device) * 2 - 1
+        moved = (digits + fn.one_hot(which, len(fsq.levels)) * up[..., None]).clamp(min=0).minimum(fsq.count - 1)
+        return torch.where(some(OFF), (moved * fsq.radix).sum(-1) + v.video, tokens)
+
+    def loss(self, batch: Batch, rng: np.random.Generator | None = None) -> tuple[Tensor, dict[str, float]]:
+        """Mean loss in nats a video code + a audio code, and its parts in bits; with chance, read with slips."""
+        tokens = batch.tokens if rng is None else self.misread(batch, rng)
+        with torch.autocast(tokens.device.type, torch.bfloat16), parametrize.cached():
+            states = self.trunk(tokens, batch.rows)
             losses = {}
             v = self.trunk.vocabulary
             for kind, start in ((Kind.VIDEO, v.video), (Kind.AUDIO, v.audio)):
@@ -235,7 +274,7 @@ def trunk_step(trainer: Trainer, studio: Studio) -> Step:
         size = studio.config.sizes[0] if rng.random() < 0.91 else studio.config.sizes[1 + int(rng.integers(2))]
         row: dict[str, float] = {"loss": 0.0}
         for group in groups:
-            loss, parts = trainer.loss(studio.batch(rng, group, size))
+            loss, parts = trainer.loss(studio.batch(rng, group, size), rng)
             share = group.clips / sum(g.clips for g in groups)
             (loss * share).backward()
             row["loss"] += float(loss.detach()) * share

@@ -48,7 +48,8 @@ class Recipe:
 
     def plan(self, stage: str) -> Plan:
         """How long a stage learns."""
-        plan = {"audio": codecs.AUDIO_PLAN, "video": codecs.VIDEO_PLAN, "trunk": films.PLAN}[stage]
+        trunk = films.PLAN if self.start is None else films.START
+        plan = {"audio": codecs.AUDIO_PLAN, "video": codecs.VIDEO_PLAN, "trunk": trunk}[stage]
         return replace(plan, steps=max(1, round(plan.steps * self.scale)), seed=self.seed)
 
 

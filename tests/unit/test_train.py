@@ -1,5 +1,6 @@
 """Training: a run that was killed goes on as if nothing had happened, and the trunk learns from what it should."""
 
+import copy
 import json
 import os
 import signal
@@ -167,6 +168,45 @@ def test_the_loss_of_a_slot_does_not_see_its_own_code(studio):
         before, after = studio.trunk(batch.tokens, batch.rows), studio.trunk(other, batch.rows)
 
     assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize("mode", [Mode.T2V, Mode.EDIT])
+def test_slips_are_codes_of_the_picture_where_it_is_settled_and_come_from_the_chance_given(studio, mode):
+    batch = studio.batch(np.random.default_rng(1), films.Group(mode=mode, clips=8, seconds=1), Size(64, 64))
+    trainer = films.Trainer(copy.deepcopy(studio.trunk).requires_grad_(True))
+
+    a, b, c = (trainer.misread(batch, np.random.default_rng(seed)) for seed in (1, 1, 2))
+
+    changed = a != batch.tokens
+    v = studio.trunk.vocabulary
+    first = batch.rows.slot[batch.rows.kind == int(Kind.VIDEO)][:64]  # chunk 0, apart from the sound between
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    assert 0 < changed.float().mean() < 0.5
+    assert a[changed].min() >= v.video
+    assert a[changed].max() < v.audio
+    assert not changed[:, ~batch.settled].any()
+    assert bool(batch.settled[first].any()) == (mode == Mode.EDIT)
+
+
+def test_what_is_told_stays_true_where_the_trunk_reads_slips_and_all_of_it_learns(studio):
+    batch = studio.batch(np.random.default_rng(1), films.Group(mode=Mode.EDIT, clips=2, seconds=1), Size(64, 64))
+    trainer = films.Trainer(copy.deepcopy(studio.trunk).requires_grad_(True))
+    told = batch.tokens.clone()
+    own = next(seed for seed in range(100) if _reads_its_own(seed))
+
+    plain, slipped = trainer.loss(batch)[0], trainer.loss(batch, np.random.default_rng(own))[0]
+    slipped.backward()
+
+    assert torch.equal(batch.tokens, told)
+    assert plain != slipped
+    assert all(p.grad is not None for name, p in trainer.named_parameters() if not name.startswith("names"))
+
+
+def _reads_its_own(seed):
+    rng = np.random.default_rng(seed)
+    rng.integers(1 << 62)
+    return rng.random() < films.OWN
 
 
 def test_a_batch_is_the_same_whenever_it_is_drawn(studio):

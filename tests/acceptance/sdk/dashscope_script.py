@@ -90,8 +90,9 @@ async def older(kind):
 
     async def named():
         task = await do(kind.async_call, api_key=key, model="wan2.6-t2v", prompt="a ball", **small)
+        created = plain(task)  # before the client waits, which writes what it sees into the same answer
         waited = plain(await do(kind.wait, task, api_key=key))
-        return {"task": plain(task), "waited": waited, "fetched": plain(await do(kind.fetch, task, api_key=key))}
+        return {"task": created, "waited": waited, "fetched": plain(await do(kind.fetch, task, api_key=key))}
 
     async def local():
         return await called(model=I2V, prompt="go", img_url=PICTURE.as_uri(), resolution="480P", duration=3)
