@@ -20,13 +20,27 @@ from torch import Tensor
 
 from model.checkpoint import Model
 from model.clip import Clip, Film, Frames, Mode, Size, Sound
-from model.codec.audio import State
 from model.config import ModelConfig
+from model.darkroom import Darkroom
 from model.errors import BadLength, BadPrompt, BadRequest, BadSize
 from model.generate import Codes, Generator, Order
 from model.media.fit import fit, fit_picture
 from model.prompt import Prompt, text_ids
+from model.render import Development, Renderer
 from model.vocabulary import MOST_TEXT, Guide
+
+__all__ = [
+    "LEAST_SIDE",
+    "MOST_CHARACTERS",
+    "MOST_SIDE",
+    "Maker",
+    "OnChunk",
+    "Ready",
+    "Renderer",
+    "check",
+    "named",
+    "native",
+]
 
 MOST_CHARACTERS: Final = 5_000  # of a prompt
 LEAST_SIDE: Final = 32  # pixels
@@ -34,6 +48,7 @@ MOST_SIDE: Final = 2_208  # pixels: 21:9 at the area of 1080p
 _NAMED: Final = re.compile(r"\[(\d{1,9})\]")
 
 OnChunk = Callable[[int, int], None]  # chunks done, chunks in all
+OnFrames = Callable[[Frames], None]
 
 
 def check(clip: Clip, config: ModelConfig) -> None:
@@ -104,6 +119,15 @@ class Ready:
     remarks: tuple[str, ...]  # what the caller should know
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Developed:
+    """A film whose frames were handed out while it was made."""
+
+    ready: Ready
+    sound: Sound
+    busy: float  # seconds that rendering and what was done with the frames took, beside decoding
+
+
 class Maker:
     """Makes films with one generator."""
 
@@ -144,23 +168,33 @@ class Maker:
         return Ready(clip, Order(prompt=prompt, chunks=chunks, seed=clip.seed, known=known), frames, tuple(remarks))
 
     def make(self, clip: Clip, on_chunk: OnChunk | None = None) -> tuple[Film, Ready]:
-        """Makes one film; `on_chunk` is told of each chunk when it has been decoded and rendered."""
+        """Makes one film; `on_chunk` is told of each chunk when it has been decoded."""
+        c, frames = self.model.config, list[Frames]()
+        made = self.develop(clip, frames.append, on_chunk)
+        fps, rate = Fraction(c.video.fps), c.audio.rate
+        return Film(frames=np.concatenate(frames), fps=fps, sound=made.sound, rate=rate), made.ready
+
+    def develop(self, clip: Clip, on_frames: OnFrames, on_chunk: OnChunk | None = None) -> Developed:
+        """Makes one film and keeps its sound alone: `on_frames` is given the finished frames of each chunk, in order
+        and in another thread, while the next chunk is decoded. What it raises ends the film."""
         ready = self.ready(clip)
-        renderer = Renderer(self.model)
-        done = 0
-        if ready.order.known is not None:
-            renderer.add(ready.order.known)
-            done = len(ready.order.known.video)
+        film = Development(self.model, clip.size, ready.frames)
+        known, chunks = ready.order.known, ready.order.chunks
+        given = [] if known is None else [known[n : n + 1] for n in range(len(known.video))]
+        done = len(given)
+        with Darkroom[Codes](lambda codes: on_frames(film.add(codes))) as room:
+            for codes in given:
+                room.put(codes)
 
-        def hear(_: int, codes: Codes) -> None:
-            nonlocal done
-            renderer.add(codes)
-            done += 1
-            if on_chunk is not None:
-                on_chunk(done, ready.order.chunks)
+            def hear(_: int, codes: Codes) -> None:
+                nonlocal done
+                room.put(codes)
+                done += 1
+                if on_chunk is not None:
+                    on_chunk(done, chunks)
 
-        self.generator.films([ready.order], hear)
-        return self.finish(ready, *renderer.all()), ready
+            self.generator.films([ready.order], hear)
+        return Developed(ready, film.sound(), room.busy)
 
     def make_many(self, clips: Sequence[Clip]) -> list[Film]:
         """Makes films together where their shapes allow it; each is the film that it would be alone."""
@@ -217,29 +251,3 @@ class Maker:
         video = self.model.video.encode(torch.from_numpy(frames)[None].to(device))[0].cpu()
         audio = self.model.audio.encode(torch.from_numpy(sound)[None].to(device))[0].cpu()
         return Codes(video, audio.unflatten(0, (chunks, -1)))
-
-
-class Renderer:
-    """Turns codes into frames and samples as they come; what was rendered never changes."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self._before: Tensor | None = None
-        self._state: State | None = None
-        self._frames: list[Frames] = []
-        self._sound: list[Sound] = []
-
-    def add(self, codes: Codes) -> tuple[Frames, Sound]:
-        """Renders the next chunks and returns them."""
-        device = self.model.device
-        video, audio = codes.video[None].to(device), codes.audio.flatten()[None].to(device)
-        pixels = self.model.video.decode(video, self._before)[0].cpu().numpy()
-        samples, self._state = self.model.audio.decode(audio, self._state)
-        self._before = video[:, -1]
-        self._frames.append(pixels)
-        self._sound.append(samples[0].cpu().numpy())
-        return self._frames[-1], self._sound[-1]
-
-    def all(self) -> tuple[Frames, Sound]:
-        """Everything rendered so far."""
-        return np.concatenate(self._frames), np.concatenate(self._sound)

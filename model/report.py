@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -17,17 +18,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.clip import Clip, Film, Mode
+from model.clip import Clip, Film, Frames, Mode, Size, Sound
 from model.detect.sound import PRESENT, envelope, notes, onsets, silent, strengths
 from model.generate import Codes, Generator, OnChunk, Order
 from model.make import Maker, Ready
 from model.make import OnChunk as OnProgress
-from model.media import Event, contact_sheet, write_film
+from model.media import Encoder, Event, contact_sheet, fit
+from model.media._files import write_whole
 from model.world.scene import BEAT, FPS
 
 RAMP: Final = " ▁▂▃▄▅▆▇█"
 PLAIN_RAMP: Final = " .:-=+*#@"  # for a terminal that has ASCII alone
 STILL: Final = 1.0  # mean difference of two frames, of 255, below which nothing moves
+PROOF: Final = 320  # pixels of the longer side of the frames that are kept to be shown
 AUDIBLE: Final = 0.02  # root mean square of a frame's sound, full scale 1, that fills the bar no more than it deserves
 START: Final = 0.02  # seconds within which a sound begins with the film
 MOST_EVENTS: Final = 4  # that a line of half a second tells
@@ -41,23 +44,23 @@ WAYS: Final = {
 
 
 class Timed(Generator):
-    """A generator that tells decoding from rendering: what happens while a chunk is handed out is rendering."""
+    """A generator that tells decoding from handing out, which takes time where rendering does not keep up."""
 
     drawing = 0.0  # seconds
-    rendering = 0.0  # seconds
+    handing = 0.0  # seconds
     codes: Sequence[Codes] = ()  # of the films decoded last
 
     def films(self, orders: Sequence[Order], on_chunk: OnChunk | None = None) -> list[Codes]:
-        began, before = perf_counter(), self.rendering
+        began, before = perf_counter(), self.handing
 
         def hear(chunk: int, codes: Codes) -> None:
             start = perf_counter()
             if on_chunk is not None:
                 on_chunk(chunk, codes)
-            self.rendering += perf_counter() - start
+            self.handing += perf_counter() - start
 
         made = super().films(orders, hear)
-        self.drawing += perf_counter() - began - (self.rendering - before)
+        self.drawing += perf_counter() - began - (self.handing - before)
         self.codes = made
         return made
 
@@ -66,7 +69,8 @@ class Timed(Generator):
 class Made:
     """A film on disk, and how it came about."""
 
-    film: Film
+    film: Film  # its proof: the whole sound, and frames of at most `PROOF` pixels a side
+    size: Size  # of the film on disk
     clip: Clip
     ready: Ready
     path: Path
@@ -79,6 +83,8 @@ class Made:
     model: str
     digest: str  # of the model's files
     times: dict[str, float]  # seconds by what they were spent on; "total" holds them all
+    meanwhile: dict[str, float]  # seconds of work beside decoding, on another core
+    first_chunk: float  # seconds until the first chunk was rendered and compressed
     events: tuple[Event, ...]
 
 
@@ -86,21 +92,23 @@ def shoot(
     generator: Timed, clip: Clip, path: Path, sheet: Path | None = None, on_chunk: OnProgress | None = None
 ) -> Made:
     """Makes one film and writes it, and its contact sheet if there is a place for one."""
-    steps, decoding, rendering = generator.steps, generator.drawing, generator.rendering
-    began = perf_counter()
-    film, ready = Maker(generator).make(clip, on_chunk)
-    made = perf_counter()
-    write_film(film, path)
+    began, steps, decoding = perf_counter(), generator.steps, generator.drawing
+    config, take = generator.model.config, _Take(clip, generator)
+    made = Maker(generator).develop(clip, take.add, on_chunk)
+    drawn = perf_counter()
+    body = take.encoder.finish(made.sound)
+    write_whole(path, body)
     written = perf_counter()
+    film = take.proof(made.sound)
     heard = events(film)
     if sheet is not None:
         contact_sheet(film, clip.prompt, sheet, heard)
-    decoding, rendering = generator.drawing - decoding, generator.rendering - rendering
-    body = path.read_bytes()
+    decoding = generator.drawing - decoding
     return Made(
         film=film,
+        size=clip.size,
         clip=clip,
-        ready=ready,
+        ready=made.ready,
         path=path,
         sheet=sheet,
         sha256=hashlib.sha256(body).hexdigest(),
@@ -108,17 +116,45 @@ def shoot(
         steps=generator.steps - steps,
         pace=generator.pace.value,
         guidance=generator.guidance,
-        model=generator.model.config.name,
+        model=config.name,
         digest=generator.model.digest,
         times={
             "decoding": decoding,
-            "rendering": rendering,
-            "encoding": written - made,
-            "other": perf_counter() - written + (made - began) - decoding - rendering,
+            "finishing": written - drawn,
+            "other": perf_counter() - written + (drawn - began) - decoding,
             "total": perf_counter() - began,
         },
+        meanwhile={"rendering": made.busy - take.seconds, "encoding": take.seconds},
+        first_chunk=take.first - began,
         events=tuple(heard),
     )
+
+
+class _Take:
+    """What becomes of a film's frames while it is made: compressed, and a small proof of each kept."""
+
+    def __init__(self, clip: Clip, generator: Generator) -> None:
+        config = generator.model.config
+        self.encoder = Encoder(clip.size, Fraction(config.video.fps), config.audio.rate)
+        self.small = _within(clip.size, PROOF)
+        self.frames: list[Frames] = []
+        self.seconds = self.first = 0.0
+
+    def add(self, frames: Frames) -> None:
+        began = perf_counter()
+        self.encoder.add(frames)
+        self.frames.append(frames if self.small == self.encoder.size else fit(frames, self.small))
+        self.first = self.first or perf_counter()
+        self.seconds += perf_counter() - began
+
+    def proof(self, sound: Sound) -> Film:
+        return Film(frames=np.concatenate(self.frames), fps=self.encoder.fps, sound=sound, rate=self.encoder.rate)
+
+
+def _within(size: Size, side: int) -> Size:
+    """The same shape, at most so large a side."""
+    scale = min(1.0, side / max(size.width, size.height))
+    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
 
 
 def events(film: Film) -> list[Event]:
@@ -170,8 +206,8 @@ def _bar(values: NDArray[np.float32], ramp: str) -> str:
 
 def facts(made: Made) -> Iterator[str]:
     """What was made, how, and how long it took; one fact a line."""
-    film, times = made.film, made.times
-    own, size = made.ready.order.prompt.size, film.size
+    film, times, size = made.film, made.times, made.size
+    own = made.ready.order.prompt.size
     scaled = "" if size == own else f" (made at {own} and scaled)"
     length = f"{film.seconds:g} s at {int(film.fps)} frames a second"
     yield f"film    {made.path}: {size}{scaled}, {length}, {made.bytes:,} bytes"
@@ -182,7 +218,9 @@ def facts(made: Made) -> Iterator[str]:
     yield f"made    {WAYS[made.clip.mode]}, seed {made.clip.seed}, {made.steps} steps by {made.pace}{guided}"
     yield f"model   {made.model} {made.digest[:12]}"
     spent = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items() if name != "total")
-    yield f"time    {times['total']:.2f} s: {spent}"
+    beside = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in made.meanwhile.items())
+    yield f"time    {times['total']:.2f} s: {spent}; beside decoding: {beside}"
+    yield f"first   chunk finished after {made.first_chunk:.2f} s"
     yield from (f"note    {remark}" for remark in made.ready.remarks)
 
 
@@ -195,7 +233,7 @@ def as_json(made: Made) -> dict[str, Any]:
         "bytes": made.bytes,
         "sha256": made.sha256,
         "mode": made.clip.mode.value,
-        "size": str(film.size),
+        "size": str(made.size),
         "native_size": str(made.ready.order.prompt.size),
         "fps": int(film.fps),
         "frames": len(film.frames),
@@ -208,6 +246,8 @@ def as_json(made: Made) -> dict[str, Any]:
         "guidance": made.guidance,
         "remarks": list(made.ready.remarks),
         "times": {name: round(seconds, 4) for name, seconds in made.times.items()},
+        "meanwhile": {name: round(seconds, 4) for name, seconds in made.meanwhile.items()},
+        "first_chunk": round(made.first_chunk, 4),
         "events": [{"seconds": round(e.seconds, 3), "label": e.label} for e in made.events],
     }
 

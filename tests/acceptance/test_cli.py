@@ -153,11 +153,13 @@ def test_a_person_is_told_what_was_made_chunk_by_chunk_and_then_on_a_time_line(e
 
 
 def test_time_is_told_by_what_it_was_spent_on(untrained, generate):
-    times = generate(PROMPT, "--seconds", 1)["times"]
+    told = generate(PROMPT, "--seconds", 1)
 
+    times, meanwhile = told["times"], told["meanwhile"]
     assert times["total"] == pytest.approx(sum(v for k, v in times.items() if k != "total"), abs=0.01)
-    assert min(times.values()) >= 0
-    assert times["decoding"] > times["rendering"] > 0
+    assert min(*times.values(), *meanwhile.values()) >= 0
+    assert times["decoding"] > meanwhile["rendering"] > 0
+    assert 0 < told["first_chunk"] < times["total"]
 
 
 def test_a_timed_generator_makes_what_a_plain_one_makes(untrained):

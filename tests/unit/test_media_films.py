@@ -8,6 +8,7 @@ import io
 import os
 import struct
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from model import media
 from model.clip import Film, Size
 from model.errors import BadLength, BadMedia, BadSize, Refused, Unavailable
-from model.media import FilmLimits, encode_film, read_film, resample, write_film
+from model.media import Encoder, FilmLimits, encode_film, read_film, resample, write_film
 
 EIGHT = Fraction(8)
 
@@ -136,6 +137,25 @@ def test_the_file_is_h264_420_bt709_and_aac_and_plays_while_it_loads(ours):
 
 def test_the_same_film_gives_the_same_bytes(ours):
     assert encode_film(film_of()) == ours
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 15), unique=True))
+def test_a_film_that_is_encoded_while_it_comes_has_the_bytes_of_the_whole_one(ours, cuts):
+    film = film_of()
+    encoder = Encoder(film.size, film.fps, film.rate)
+
+    for start, end in pairwise([0, *sorted(cuts), len(film.frames)]):
+        encoder.add(film.frames[start:end])
+
+    assert encoder.finish(film.sound) == ours
+
+
+def test_frames_of_another_size_than_was_told_are_refused():
+    encoder = Encoder(Size(64, 64), EIGHT, 8_000)
+
+    with pytest.raises(BadSize, match="64x64"):
+        encoder.add(film_of(width=32).frames)
 
 
 @pytest.mark.parametrize(("width", "height"), [(63, 64), (64, 63), (1, 1)])
