@@ -123,7 +123,7 @@ def _scaling(settings: CellSettings) -> dict[str, Any]:
         "min_replicas": e.replicas,
         "max_replicas": e.most_replicas,
         "upscale_delay_s": 5,
-        "downscale_delay_s": 300,
+        "downscale_delay_s": e.idle_seconds,
         "policy": {"policy_function": "serving.cluster.scaling:Scaling", "policy_kwargs": {"wait_s": e.scale_seconds}},
     }
 

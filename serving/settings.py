@@ -188,6 +188,9 @@ class Engine(Section):
     """Whether each rank has a GPU of its own, which Ray then keeps for it."""
     scale_seconds: Positive = 60
     """Seconds of work in the queue for each replica, beyond which Ray starts another, up to `most_replicas`."""
+    idle_seconds: Positive = 300
+    """Seconds for which fewer replicas would do, until Ray ends one, down to `replicas`. A start costs half a minute, so
+    do not be hasty."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

@@ -145,6 +145,7 @@ def test_ray_takes_the_policy_that_counts_studios(settings):
 
     found = config.policy.get_policy()(**config.policy.policy_kwargs)
     assert found.wait_s == settings.engine.scale_seconds
+    assert config.downscale_delay_s == settings.engine.idle_seconds
 
 
 @needs_ray
