@@ -24,6 +24,7 @@ from torch.nn import functional as fn
 from model.codec.fsq import FSQ
 from model.config import ModelConfig, TrunkConfig
 from model.layout import NONE, Kind, Layout
+from model.packed import Packed
 from model.vocabulary import Vocabulary
 
 ROLES = 5  # own | left | above | before | source
@@ -136,6 +137,17 @@ def _whole(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.bmm(scores.softmax(-1), v.reshape(-1, r, h)).view(b, n, r, h)
 
 
+class Linear(nn.Linear):
+    """A matrix without a bias."""
+
+    def __init__(self, inner: int, outer: int) -> None:
+        super().__init__(inner, outer, bias=False)
+        self.packed = Packed()
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name it has in torch)
+        return self.packed(input, self.weight)
+
+
 class Attention(nn.Module):
     """Causal attention with grouped key-value heads and normalised queries and keys."""
 
@@ -143,8 +155,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
         merged = (config.heads + 2 * config.kv_heads) * config.head_dim
-        self.qkv = nn.Linear(config.width, merged, bias=False)
-        self.out = nn.Linear(config.heads * config.head_dim, config.width, bias=False)
+        self.qkv = Linear(config.width, merged)
+        self.out = Linear(config.heads * config.head_dim, config.width)
         self.q_norm = RMSNorm(config.head_dim)
         self.k_norm = RMSNorm(config.head_dim)
 
@@ -178,8 +190,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
-        self.gate_up = nn.Linear(config.width, 2 * config.ffn, bias=False)
-        self.down = nn.Linear(config.ffn, config.width, bias=False)
+        self.gate_up = Linear(config.width, 2 * config.ffn)
+        self.down = Linear(config.ffn, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, -1)
@@ -212,12 +224,13 @@ class Trunk(nn.Module):
         self.vocabulary = Vocabulary(config)
         c = config.trunk
         self.table = nn.Embedding(self.vocabulary.size_in_all, c.code_width)
-        self.join = nn.Linear(ROLES * c.code_width, c.width, bias=False)
+        self.join = Linear(ROLES * c.code_width, c.width)
         self.kinds = nn.Embedding(len(Kind), c.width)
         self.places = nn.Embedding(2 * (c.grid + 1) + config.audio_codes + 1, c.width)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))
         self.norm = RMSNorm(c.width)
-        self.head = nn.Linear(c.width, self.vocabulary.size_in_all, bias=False)
+        self.head = Linear(c.width, self.vocabulary.size_in_all)
+        self.heads = {kind: Packed() for kind in (Kind.VIDEO, Kind.AUDIO)}
 
     def begin(self, config: ModelConfig, generator: torch.Generator) -> None:
         """Draws the first weights. Codes that are near each other on the quantiser's grid begin near each other."""
@@ -272,4 +285,4 @@ class Trunk(nn.Module):
         """States [..., D] to logits over the codes of VIDEO or AUDIO alone: the layout's mask is a slice."""
         v, c = self.vocabulary, self.vocabulary.config
         start, count = (v.video, c.video.codes) if kind == Kind.VIDEO else (v.audio, c.audio.codes)
-        return fn.linear(states, self.head.weight[start : start + count])
+        return self.heads[kind](states, self.head.weight[start : start + count])
