@@ -15,7 +15,7 @@ from serving.simulate.scenario import Cell
 from serving.sla.admission import Taken, Turned, consider
 from serving.sla.line import Line, Waiting
 from serving.sla.pace import Pace, Sample, learn
-from serving.sla.shares import Refused, Shares, shares_of
+from serving.sla.shares import RATE_MS, Refused, Shares, shares_of
 
 __all__ = ["Film", "House"]
 
@@ -60,6 +60,9 @@ class House:
         self.busy: dict[str, tuple[int, int, simpy.Process]] = {}  # zone, expected end, what makes it
         self.pace: Pace = learn([])
         self._samples: deque[Sample] = deque(maxlen=REMEMBERED)
+        self._recent: deque[Sample] = deque(
+            maxlen=REMEMBERED
+        )  # of these, but for the first that are too old for shares
         self._refused: deque[Refused] = deque(maxlen=REMEMBERED)
         self._shares, self._looked = Shares(), -LOOK_MS
         self._lessons = 0
@@ -94,7 +97,7 @@ class House:
         cost = self.pace.estimate(film.kind, film.work, self._first_ms(film.work))
         line, now = self.line(), int(self.env.now)
         if now - self._looked >= LOOK_MS:
-            self._shares, self._looked = shares_of(self._samples, line, self._refused), now
+            self._shares, self._looked = self._look(line), now
         found = consider(line, film.promise, cost, self._shares, region=self.cell.region)
         if isinstance(found, Turned) and found.retry_ms:
             self._refused.append(Refused(now, found.patience_ms, cost.ms))
@@ -103,6 +106,14 @@ class House:
             self._queue(film, cost.ms)
             self._serve()
         return found
+
+    def _look(self, line: Line) -> Shares:
+        """Who asks for how much. What is too old to count is not looked at again."""
+        while self._recent and self._recent[0].ordered <= line.now - RATE_MS:
+            self._recent.popleft()
+        while self._refused and self._refused[0].at <= line.now - RATE_MS:
+            self._refused.popleft()
+        return shares_of(self._recent, line, self._refused)
 
     def _queue(self, film: Film, cost_ms: int) -> None:
         name = f"{film.number:012d}"
@@ -144,9 +155,11 @@ class House:
 
     def _learn(self, film: Film) -> None:
         patience = min(film.promise.queue_wait_ms, max(0, film.promise.video_ms - film.needs_ms))
-        self._samples.append(
-            Sample(kind=film.kind, work=film.work, hand_ms=film.needs_ms, patience_ms=patience, ordered=film.accepted)
+        sample = Sample(
+            kind=film.kind, work=film.work, hand_ms=film.needs_ms, patience_ms=patience, ordered=film.accepted
         )
+        self._samples.append(sample)
+        self._recent.append(sample)
         self._lessons += 1
         if self._lessons % EVERY == 1:
             self.pace = learn(self._samples)

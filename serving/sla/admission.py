@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Final
@@ -70,13 +71,18 @@ class _Asked:
     @property
     def sure(self) -> float:
         """Standard deviations that the promise leaves room for."""
-        return NormalDist().inv_cdf(self.promise.percentile / 100)
+        return _deviations(self.promise.percentile)
 
     @property
     def slack(self) -> int:
         """Milliseconds from acceptance to the latest start that keeps both parts of the promise."""
         made = round(self.cost.ms * (1 + self.sure * self.cost.spread))
         return min(self.promise.queue_wait_ms, max(0, self.promise.video_ms - made))
+
+
+@lru_cache(maxsize=128)
+def _deviations(percentile: int) -> float:
+    return NormalDist().inv_cdf(percentile / 100)
 
 
 def _decide(line: Line, asked: _Asked) -> Taken | Turned:
@@ -87,40 +93,43 @@ def _decide(line: Line, asked: _Asked) -> Taken | Turned:
     if line.hands <= 0:  # nobody is there, so no wait can be foretold
         return Turned(why=Rejection.NO_COMPLIANT_REGION)
     place = line.place(line.now + slack, asked.priority)
-    starts = list(line.starts(place, cost.ms))
+    before, starts = line.starts_with(place, cost.ms)
+    squares = sum(each.cost_ms**2 for each in line.waiting[:place])
     begin = overtaken(starts[place], slack, asked.shares)
-    late = ceil(begin + _room(line, place, begin - starts[place], asked))
+    late = ceil(begin + _room(line, squares, begin - starts[place], asked))
     seated = seat([asked.region], {asked.region: late} if line.hands > 0 else {}, replace(promise, queue_wait_ms=slack))
     if seated is Rejection.NO_COMPLIANT_REGION:
         return Turned(why=seated)
-    harm = _harm(line, place, starts, slack, cost.spread)
+    harm = _harm(line, place, before, starts, squares, slack, cost.spread)
     if harm or not isinstance(seated, Run):
         return Turned(why=Rejection.QUEUE_FULL, retry_ms=max(late - slack, harm, 1), patience_ms=slack)
     return Taken(slack_ms=slack, eta_ms=round(begin) + cost.ms)
 
 
-def _room(line: Line, place: int, overtaken_ms: float, asked: _Asked) -> float:
-    """Milliseconds by which the wait may be longer than expected.
+def _room(line: Line, squares: int, overtaken_ms: float, asked: _Asked) -> float:
+    """Milliseconds by which the wait may be longer than expected. `squares` are those of the costs ahead, added up.
 
     Errors of single films partly cancel out; those who overtake come at random, as single films and not as a stream.
     """
     hands = max(1, line.hands)
-    films = asked.cost.spread**2 * sum(each.cost_ms**2 for each in line.waiting[:place])
+    films = asked.cost.spread**2 * squares
     return asked.sure * sqrt(films + overtaken_ms * hands * asked.cost.ms) / hands
 
 
-def _harm(line: Line, place: int, starts: Sequence[int], slack: int, spread: float) -> int:
+def _harm(
+    line: Line, place: int, before: Sequence[int], starts: Sequence[int], squares: int, slack: int, spread: float
+) -> int:
     """0, or milliseconds until such a film makes nobody late who would be in time without it.
 
     Late is who is expected to begin later than one standard deviation before the latest start. It harms nobody once it
-    comes behind them: when they have begun, or when they are due before it.
+    comes behind them: when they have begun, or when they are due before it. `before` and `starts` are the line without
+    the film and with it, `squares` those of the costs ahead of it.
     """
-    until, squares = 0, sum(each.cost_ms**2 for each in line.waiting[:place])
-    before = list(line.starts())
+    until, hands = 0, max(1, line.hands)
     for waiting, old, new in zip(line.waiting[place:], before[place:], starts[place + 1 :], strict=True):
-        left = waiting.due - line.now - spread * sqrt(squares) / max(1, line.hands)
-        if old <= left < new:
-            until = max(until, min(old, waiting.due - line.now - slack) + 1)
+        room = waiting.due - line.now
+        if old < new and old <= room - spread * sqrt(squares) / hands < new:
+            until = max(until, min(old, room - slack) + 1)
         squares += waiting.cost_ms**2
     return until
 

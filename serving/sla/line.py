@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -42,18 +42,23 @@ class Line:
         """How many of the waiting are claimed before a new job with this due."""
         return bisect_right(self.waiting, (-priority, due, LAST, ""), key=lambda each: each[:4])
 
-    def starts(self, place: int | None = None, cost_ms: int = 0) -> Iterator[int]:
-        """When each of the waiting will begin, in milliseconds from now; with a new job of this cost in that place."""
-        costs = [each.cost_ms for each in self.waiting]
-        if place is not None:
-            costs.insert(place, cost_ms)
+    def starts(self) -> list[int]:
+        """When each of the waiting will begin, in milliseconds from now."""
+        return _begun(self._free(), self.waiting)
+
+    def starts_with(self, place: int, cost_ms: int) -> tuple[list[int], list[int]]:
+        """The same without and with a new job of this cost in that place. Up to there both are one."""
+        free = self._free()
+        ahead = _begun(free, self.waiting[:place])
+        there, behind = list(free), self.waiting[place:]
+        new = heapq.heapreplace(there, there[0] + cost_ms)
+        return ahead + _begun(free, behind), [*ahead, new, *_begun(there, behind)]
+
+    def _free(self) -> list[int]:
+        """When each hand is free, as a heap."""
         hands = max(1, self.hands)  # of a line without hands: if one came now
         free = sorted([*self.busy_ms, *[0] * (hands - len(self.busy_ms))])
-        free = free[max(0, len(free) - hands) :]  # of more jobs than hands, the first to end free none
-        for cost in costs:
-            begin = free[0]
-            yield begin
-            heapq.heapreplace(free, begin + cost)
+        return free[max(0, len(free) - hands) :]  # of more jobs than hands, the first to end free none
 
     def after(self, ms: int) -> Line:
         """The line so much later, if nobody came meanwhile."""
@@ -65,6 +70,11 @@ class Line:
             busy_ms=tuple(left for left in [*(busy - ms for busy in self.busy_ms), *made] if left > 0),
             waiting=tuple(each for start, each in begun if start > ms),
         )
+
+
+def _begun(free: list[int], waiting: Sequence[Waiting]) -> list[int]:
+    """When each begins; `free` is the heap of hands, and goes on to the state behind the last."""
+    return [heapq.heapreplace(free, free[0] + each.cost_ms) for each in waiting]
 
 
 def line_of(now: int, hands: int, made: Sequence[InHand], waiting: Sequence[InLine]) -> Line:

@@ -13,7 +13,7 @@ from typing import Final
 from serving.sla.line import Line
 from serving.sla.pace import Sample
 
-__all__ = ["Refused", "Shares", "overtaken", "shares_of"]
+__all__ = ["RATE_MS", "Refused", "Shares", "overtaken", "shares_of"]
 
 RATE_MS: Final = 120_000  # over which shares are taken: long enough for some films, short enough for a surge
 LEAST_SEEN_MS, MOST_SEEN_MS = 60_000, 900_000  # for which the shares are expected to last
@@ -44,15 +44,15 @@ def shares_of(samples: Iterable[Sample], line: Line, refused: Iterable[Refused] 
     It is expected to go on for as long as the line has lasted, which the one who waits longest tells.
     """
     taken: dict[int, float] = defaultdict(float)
-    whole = RATE_MS * max(1, line.hands)
+    whole, lately = RATE_MS * max(1, line.hands), line.now - RATE_MS
     for sample in samples:
-        if sample.ordered > line.now - RATE_MS:
+        if sample.ordered > lately:
             taken[sample.patience_ms] += sample.hand_ms / whole
-    for each in line.waiting:
-        if each.created > line.now - RATE_MS:
-            taken[each.due - each.created] += each.cost_ms / whole
+    for _, due, created, _, cost_ms in line.waiting:
+        if created > lately:
+            taken[due - created] += cost_ms / whole
     for gone in refused:
-        if gone.at > line.now - RATE_MS:
+        if gone.at > lately:
             taken[gone.patience_ms] += gone.cost_ms / whole
     oldest = min((each.created for each in line.waiting), default=line.now)
     lasts = min(max(line.now - oldest, LEAST_SEEN_MS), MOST_SEEN_MS)

@@ -103,7 +103,7 @@ def test_nobody_becomes_late_by_a_film_that_is_taken_on(line, wait, cost):
     if not isinstance(found, Taken):
         return
     place = line.place(line.now + found.slack_ms)
-    before, after = list(line.starts()), list(line.starts(place, cost * 1000))
+    before, after = line.starts_with(place, cost * 1000)
 
     assert after[place] <= found.slack_ms
     squares = sum(each.cost_ms**2 for each in line.waiting[:place])
