@@ -22,6 +22,7 @@ from model.generate import Codes, Generator, Order, Pace
 from model.make import Maker
 
 LIMIT: Final = 1e-4  # largest difference of a logit
+MISSING: Final = "not measured: vLLM is not installed here; make setup-engine"
 PROMPTS: Final = (
     "a big red circle made of metal bounces up and down on a black background",
     "a yellow face sings C E G C",
@@ -44,6 +45,14 @@ class Parity:
         if self.identical is None:
             return None
         return self.identical and (self.difference is None or self.difference < LIMIT)
+
+    @property
+    def told(self) -> str:
+        """How it stands, for a table's cell."""
+        if self.identical is None:
+            return MISSING
+        codes = "identical" if self.identical else "codes DIFFER"
+        return codes if self.difference is None else f"{codes}; logits {self.difference:.1e} apart"
 
 
 def parity(model: Model) -> tuple[Parity, ...]:
