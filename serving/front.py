@@ -24,9 +24,10 @@ from serving.dialects.sizes import following
 from serving.errors import BadField, Broken, CellError, Expired, Limited, NotPossible, NotReady, Refused, UnknownJob
 from serving.ferry import Ferry, one_by_one
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
-from serving.jobs.records import Backlog, Receipt
+from serving.jobs.records import Receipt
 from serving.jobs.store import Store
 from serving.jobs.watch import watch
+from serving.lookout import Lookout, Seen
 from serving.media.fragments import fragmented
 from serving.media.ingest import FilmOf, Ingest, Taken
 from serving.media.links import Links
@@ -93,6 +94,8 @@ class Front:
         self._counter: Ferry[Draft, Receipt] = Ferry(store.submit_all, name="submit")
         self._looks: Ferry[Callable[[], Any], Any] = Ferry(one_by_one, name="look", boats=LOOKS)
         self._fresh: dict[str, None] = {}  # ids, oldest first
+        known = (lambda _: None) if admission is None else admission.foretell
+        self.lookout = Lookout(store, hands=studios, foretell=known, eyes=eyes)
 
     async def submit(self, caller: Caller, wish: Wish) -> Standing:
         """See Desk."""
@@ -165,16 +168,12 @@ class Front:
         )
 
     async def _admit(self, caller: Caller) -> None:
-        backlog, mine = await self._ask(self._waiting, TenantId(caller.tenant))
+        backlog, mine = await self.lookout.waiting(TenantId(caller.tenant))
         wait = max(1, round(backlog.work_ms / 1000 / max(1, self.studios())))
         if backlog.queued >= self.limits.queue:
             raise Limited("The queue of this cell is full. Come back later.", wait)
         if mine >= self.limits.queue_per_tenant:
             raise Limited(f"You have {mine} jobs waiting. Come back when some are done.", wait)
-
-    def _waiting(self, tenant: TenantId) -> tuple[Backlog, int]:
-        """What the cell has to do, and how many of this tenant's jobs wait."""
-        return self.store.backlog(), self.store.list(tenant, limit=1, states=[State.QUEUED]).total
 
     def _settle(self, wish: Wish, taken: Sequence[Taken]) -> Wish:
         """The wish with its size, its length and its seed."""
@@ -195,7 +194,7 @@ class Front:
 
     async def get(self, caller: Caller, job: JobId) -> Standing:
         """See Desk."""
-        return await self._seen(lambda: self.store.get(TenantId(caller.tenant), job))
+        return self._shown(await self.lookout.see((TenantId(caller.tenant), job)))
 
     async def list(
         self,
@@ -288,28 +287,17 @@ class Front:
             del self._fresh[next(iter(self._fresh))]
 
     async def _standing(self, job: Job) -> Standing:
-        return await self._seen(lambda: job)
+        return self._shown(await self.lookout.see(job) if job.state is State.QUEUED else Seen(job, None))
 
-    async def _seen(self, find: Callable[[], Job]) -> Standing:
-        """A job and its place in the queue, by one crossing to the store."""
-        job, waits = await self._looks.cross(_here(lambda: self._look(find())))
-        wish = Order.read(job.order).wish if job.order not in ("", "{}") else _forgotten(job)
+    def _shown(self, seen: Seen) -> Standing:
+        job = seen.job
+        wish = Order.wish_of(job.order) if job.order not in ("", "{}") else _forgotten(job)
         place = eta = None
         if not job.terminal:
             eta = job.estimated_ms * (job.chunks - job.chunks_done) // max(1, job.chunks)
-        if waits is not None:
-            place, eta = waits
+        if seen.waits is not None:
+            place, eta = seen.waits
         return Standing(job=job, wish=wish, place=place, eta_ms=eta, url=self._url(job))
-
-    def _look(self, job: Job) -> tuple[Job, tuple[int, int] | None]:
-        return job, self._waits(job) if job.state is State.QUEUED else None
-
-    def _waits(self, job: Job) -> tuple[int, int] | None:
-        """Its place in the line, and milliseconds until the film is expected."""
-        if self.admission is not None and (told := self.admission.foretell(job)) is not None:
-            return told
-        ahead = self.store.ahead(job.tenant, job.id)
-        return None if ahead is None else (ahead.jobs, ahead.work_ms // max(1, self.studios()) + job.estimated_ms)
 
     def _url(self, job: Job) -> str | None:
         if job.state is not State.SUCCEEDED or job.finished is None:

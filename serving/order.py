@@ -68,9 +68,7 @@ class Order:
     def read(cls, text: str) -> Order:
         """From what `write` gave. Raises Broken for anything else."""
         try:
-            whole: dict[str, Any] = json.loads(text)
-            if whole["v"] != VERSION:
-                raise Broken("A job was kept by another version of this program. Finish its jobs with that version.")
+            whole = _whole(text)
             return cls(
                 wish=_wish(whole["wish"]),
                 pieces=tuple(Piece(**{**piece, "role": Role(piece["role"])}) for piece in whole["pieces"]),
@@ -80,7 +78,26 @@ class Order:
                 key=str(whole["key"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError, PolicyError):
-            raise Broken("What a job keeps of its order cannot be read.") from None
+            raise _unreadable() from None
+
+    @staticmethod
+    def wish_of(text: str) -> Wish:
+        """The wish alone of what `write` gave, for those who only show it. Raises Broken for anything else."""
+        try:
+            return _wish(_whole(text)["wish"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise _unreadable() from None
+
+
+def _whole(text: str) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(text)
+    if whole["v"] != VERSION:
+        raise Broken("A job was kept by another version of this program. Finish its jobs with that version.")
+    return whole
+
+
+def _unreadable() -> Broken:
+    return Broken("What a job keeps of its order cannot be read.")
 
 
 def _wish(kept: dict[str, Any]) -> Wish:

@@ -17,6 +17,7 @@ from serving.detector import Detector
 from serving.dialects import dashscope, films, native, openai_videos
 from serving.dialects.answers import Shell, error_response, in_our_words
 from serving.dialects.caller import request_id_of
+from serving.dialects.doorway import Doorway
 from serving.dialects.forms import Bounds
 from serving.dialects.grants import Signer
 from serving.dialects.names import NAMES, Names
@@ -58,10 +59,6 @@ def application(
         redirect_slashes=False,
         servers=[{"url": origin.text}],
     )
-    app.include_router(openai_videos.router(desk, bounds=bounds, names=names))
-    app.include_router(
-        dashscope.router(desk, origin, signer=signer, now=now, new_id=new_id, region=region, bounds=bounds, names=names)
-    )
     app.include_router(native.router(desk, origin, bounds=bounds, names=names))
     if detector is not None:
         app.include_router(native.detection(detector))
@@ -69,7 +66,13 @@ def application(
         app.include_router(films.router(desk, links, now))
     for kind in (CellError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer)
-    return Shell(app)
+    doors = [
+        *openai_videos.doors(desk, bounds=bounds, names=names),
+        *dashscope.doors(
+            desk, origin, signer=signer, now=now, new_id=new_id, region=region, bounds=bounds, names=names
+        ),
+    ]
+    return Shell(Doorway(doors, app))
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -90,4 +93,5 @@ def _invalid(error: RequestValidationError) -> CellError:
 def described(app: ASGIApp) -> dict[str, Any]:
     """The OpenAPI 3.1 description of the native API."""
     inner = app.app if isinstance(app, Shell) else app
+    inner = inner.beyond if isinstance(inner, Doorway) else inner
     return inner.openapi() if isinstance(inner, FastAPI) else {}

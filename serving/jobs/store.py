@@ -10,10 +10,10 @@ changes nothing. Every call may be repeated after a lost answer: it then finds i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from serving.errors import CellError
+from serving.errors import CellError, UnknownJob
 from serving.jobs.accounts import Accounts
 from serving.jobs.bell import Bell
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
@@ -40,6 +40,9 @@ class Counter(Protocol):
     def get(self, tenant: TenantId, job: JobId) -> Job:
         """The job as it stands."""
 
+    def get_all(self, wanted: Sequence[tuple[TenantId, JobId]]) -> Sequence[Job | UnknownJob]:
+        """As `get` for each, by one look: what one is refused with does not hurt the others."""
+
     def list(
         self,
         tenant: TenantId,
@@ -59,6 +62,9 @@ class Counter(Protocol):
 
     def ahead(self, tenant: TenantId, job: JobId) -> Ahead | None:
         """What is claimed before this job; None when it does not wait."""
+
+    def ahead_all(self, wanted: Sequence[tuple[TenantId, JobId]]) -> Mapping[JobId, Ahead]:
+        """As `ahead` for each, by one look; those that do not wait, or are not there, are left out."""
 
     def cancel(self, tenant: TenantId, job: JobId, *, only_queued: bool = False) -> Job:
         """End a queued job now, and ask for the end of a running one. A finished one, and with `only_queued` a
@@ -149,6 +155,9 @@ class Keep(Protocol):
 
     def backlog(self) -> Backlog:
         """What there is to do."""
+
+    def backlogs(self) -> Mapping[TenantId, Backlog]:
+        """The same for each tenant; one with nothing to do is left out."""
 
     def reap(self) -> Sequence[Job]:
         """Put jobs whose lease has run out back, and end those that are cancelled, too late or tried too often.

@@ -3,6 +3,6 @@
 from serving.dialects.dashscope.errors import error_response
 from serving.dialects.dashscope.read import read
 from serving.dialects.dashscope.render import task, usage
-from serving.dialects.dashscope.routes import UPLOADS, router
+from serving.dialects.dashscope.routes import UPLOADS, doors
 
-__all__ = ["UPLOADS", "error_response", "read", "router", "task", "usage"]
+__all__ = ["UPLOADS", "doors", "error_response", "read", "task", "usage"]

@@ -1,16 +1,15 @@
 """The doors of DashScope's video synthesis, under `/api/v1`. Each one reads, asks the desk, and renders.
 
-Every address also has a twin with a slash at its end, since one of the clients writes it so and follows no redirect.
+One of the clients writes addresses with a slash at their end and follows no redirect; see `serving.dialects.doorway`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from fastapi import APIRouter, Depends
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,6 +19,7 @@ from serving.dialects import fields as f
 from serving.dialects.caller import caller_of, request_id_of
 from serving.dialects.dashscope import render
 from serving.dialects.dashscope.read import read
+from serving.dialects.doorway import Door
 from serving.dialects.forms import Bounds, form_of, json_of
 from serving.dialects.grants import Grant, Signer
 from serving.dialects.media import hexadecimal
@@ -28,7 +28,7 @@ from serving.dialects.origin import Origin
 from serving.errors import BadField, Forbidden, Missing, NotPossible, TooLarge, UnknownJob
 from serving.jobs.job import JobId, State
 
-__all__ = ["UPLOADS", "router"]
+__all__ = ["UPLOADS", "doors"]
 
 PREFIX: Final = "/api/v1"
 UPLOADS: Final = f"{PREFIX}/uploads/oss/"  # a grant follows; the gate lets it through without a key
@@ -39,7 +39,7 @@ MOST_FILE: Final = 100  # MiB
 _BASENAME: Final = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
 
 
-def router(
+def doors(
     desk: Desk,
     origin: Origin,
     *,
@@ -49,24 +49,18 @@ def router(
     region: str,
     bounds: Bounds | None = None,
     names: Names = NAMES,
-) -> APIRouter:
+) -> Sequence[Door]:
     """The doors. `now` in milliseconds since 1970; `new_id` gives hexadecimal digits that were never given before."""
     tasks = _Tasks(desk, now, region, bounds or Bounds(), names)
     uploads = _Uploads(desk, origin, signer, now, new_id)
-    routes = APIRouter(prefix=PREFIX, include_in_schema=False)
-    doors: list[tuple[str, list[str], Callable[[Request], object]]] = [
-        *((path, ["POST"], tasks.create) for path in CREATES),
-        ("/tasks", ["GET", "HEAD"], tasks.list),
-        ("/tasks/{task}", ["GET", "HEAD"], tasks.fetch),
-        ("/tasks/{task}/cancel", ["POST", "GET"], tasks.cancel),
-        ("/uploads", ["GET", "HEAD"], uploads.policy),
+    return [
+        *(Door.at(f"{PREFIX}{path}", "POST", tasks.create) for path in CREATES),
+        Door.at(f"{PREFIX}/tasks", "GET", tasks.list),
+        Door.at(f"{PREFIX}/tasks/{{task}}", "GET", tasks.fetch),
+        Door.at(f"{PREFIX}/tasks/{{task}}/cancel", "POST GET", tasks.cancel),
+        Door.at(f"{PREFIX}/uploads", "GET", uploads.policy),
+        Door.at(f"{UPLOADS}{{grant}}", "POST", uploads.leave, keyed=False),
     ]
-    for path, methods, door in doors:
-        for each in (path, f"{path}/"):
-            routes.add_api_route(each, door, methods=methods, response_model=None, dependencies=[Depends(caller_of)])
-    for each in ("/uploads/oss/{grant}", "/uploads/oss/{grant}/"):
-        routes.add_api_route(each, uploads.leave, methods=["POST"], response_model=None)
-    return routes
 
 
 class _Tasks:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.detector import Detector
-from serving.dialects.caller import caller_of
+from serving.dialects.caller import caller_here
 from serving.dialects.forms import read_body
 from serving.dialects.native.routes import PROBLEMS
 from serving.dialects.native.shapes import ManifestShown, MarksShown, WatermarkShown
@@ -28,7 +28,7 @@ _FILM: Final[dict[str, Any]] = {
 
 def router(detector: Detector) -> APIRouter:
     """The one door."""
-    routes = APIRouter(dependencies=[Depends(caller_of)], responses=PROBLEMS, tags=["marks"])
+    routes = APIRouter(dependencies=[Depends(caller_here)], responses=PROBLEMS, tags=["marks"])
 
     async def detect(request: Request) -> Response:
         """The body is a film: MP4, MOV, WebM, Matroska, AVI or GIF, as delivered or as others have encoded it since."""

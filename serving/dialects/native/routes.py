@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from serving.desk import Desk, Standing
-from serving.dialects.caller import caller_of
+from serving.dialects.caller import caller_here, caller_of
 from serving.dialects.forms import Bounds, bounded, json_of
 from serving.dialects.names import NAMES, Names
 from serving.dialects.native import render
@@ -41,7 +41,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 def router(desk: Desk, origin: Origin, *, bounds: Bounds | None = None, names: Names = NAMES) -> APIRouter:
     """The doors."""
     doors = _Doors(desk, origin, bounds or Bounds(), names)
-    routes = APIRouter(prefix="/v1/jobs", dependencies=[Depends(caller_of)], responses=PROBLEMS, tags=["jobs"])
+    routes = APIRouter(prefix="/v1/jobs", dependencies=[Depends(caller_here)], responses=PROBLEMS, tags=["jobs"])
     asked = {"content": {"application/json": {"schema": schema_of(JobAsked)}}, "required": True}
     routes.add_api_route(
         "",

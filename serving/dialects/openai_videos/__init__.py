@@ -3,6 +3,6 @@
 from serving.dialects.openai_videos.errors import error_response
 from serving.dialects.openai_videos.read import read
 from serving.dialects.openai_videos.render import video
-from serving.dialects.openai_videos.routes import router
+from serving.dialects.openai_videos.routes import doors
 
-__all__ = ["error_response", "read", "router", "video"]
+__all__ = ["doors", "error_response", "read", "video"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
-from fastapi import APIRouter, Depends
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from serving.desk import Desk, Standing
 from serving.dialects import fields as f
 from serving.dialects.caller import caller_of
+from serving.dialects.doorway import Door, Opens
 from serving.dialects.forms import Bounds, files_of, form_of
 from serving.dialects.media import hexadecimal
 from serving.dialects.names import NAMES, Names
@@ -22,18 +22,17 @@ from serving.errors import BadField, Missing, NotPossible, UnknownJob, UnknownMo
 from serving.jobs.job import JobId, State
 from serving.wish import Wish
 
-__all__ = ["router"]
+__all__ = ["doors"]
 
 VARIANTS = ("video", "thumbnail", "spritesheet")
 SEEN = tuple(state for state in State if state is not State.EXPIRED)
 MOST_KEY = 255  # characters of an idempotency key
 
 
-def router(desk: Desk, *, bounds: Bounds | None = None, names: Names = NAMES) -> APIRouter:
+def doors(desk: Desk, *, bounds: Bounds | None = None, names: Names = NAMES) -> Sequence[Door]:
     """The doors. No answer of theirs holds an address: films are fetched under the base URL of the client."""
     doors = _Doors(desk, bounds or Bounds(), names)
-    routes = APIRouter(prefix="/v1", include_in_schema=False, dependencies=[Depends(caller_of)])
-    for path, method, door in (
+    ways: Sequence[tuple[str, str, Opens]] = (
         ("/videos", "POST", doors.create),
         ("/videos", "GET", doors.list),
         ("/videos/edits", "POST", doors.edit),
@@ -47,11 +46,8 @@ def router(desk: Desk, *, bounds: Bounds | None = None, names: Names = NAMES) ->
         ("/models", "GET", doors.models),
         ("/models/{model}", "GET", doors.model),
         ("/files", "POST", doors.create_file),
-    ):
-        methods = ["GET", "HEAD"] if method == "GET" else [method]
-        for each in (path, f"{path}/"):  # served as they come: a redirect would lose the body
-            routes.add_api_route(each, door, methods=methods, response_model=None)
-    return routes
+    )
+    return [Door.at(f"/v1{path}", method, opens) for path, method, opens in ways]
 
 
 class _Doors:

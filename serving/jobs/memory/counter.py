@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from serving.errors import CellError
+from serving.errors import CellError, UnknownJob
 from serving.jobs.job import Draft, Job, JobId, State, TenantId, claim_order
 from serving.jobs.memory.tables import Tables
 from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
@@ -128,6 +128,16 @@ class MemoryCounter:
         with self._t.lock:
             return self._t.owned(tenant, job)
 
+    def get_all(self, wanted: Sequence[tuple[TenantId, JobId]]) -> Sequence[Job | UnknownJob]:
+        with self._t.lock:
+            return [self._found(tenant, job) for tenant, job in wanted]
+
+    def _found(self, tenant: TenantId, job: JobId) -> Job | UnknownJob:
+        try:
+            return self._t.owned(tenant, job)
+        except UnknownJob as error:
+            return error
+
     def list(
         self,
         tenant: TenantId,
@@ -166,6 +176,12 @@ class MemoryCounter:
             before = [j for j in everyone if j.state is State.QUEUED and claim_order(j) < claim_order(mine)]
             running = sum(left_ms(j) for j in everyone if j.state is State.RUNNING)
             return Ahead(jobs=len(before), work_ms=sum(j.estimated_ms for j in before) + running)
+
+    def ahead_all(self, wanted: Sequence[tuple[TenantId, JobId]]) -> Mapping[JobId, Ahead]:
+        with self._t.lock:
+            known = [(tenant, job) for tenant, job in wanted if not isinstance(self._found(tenant, job), UnknownJob)]
+            found = {job: self.ahead(tenant, job) for tenant, job in known}
+            return {job: ahead for job, ahead in found.items() if ahead is not None}
 
     def cancel(self, tenant: TenantId, job: JobId, *, only_queued: bool = False) -> Job:
         with self._t.lock:

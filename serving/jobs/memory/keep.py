@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from serving.jobs.bell import Bell
-from serving.jobs.job import Job, JobId, State
+from serving.jobs.job import Job, JobId, State, TenantId
 from serving.jobs.memory.counter import left_ms
 from serving.jobs.memory.tables import Stored, Tables
 from serving.jobs.records import Artefact, Backlog, Event, Parcel, Usage
@@ -42,11 +42,15 @@ class MemoryKeep:
 
     def backlog(self) -> Backlog:
         with self._t.lock:
-            queued = [j for j in self._t.jobs.values() if j.state is State.QUEUED]
-            running = [j for j in self._t.jobs.values() if j.state is State.RUNNING]
-            oldest = min((j.created for j in queued), default=None)
-            work_ms = sum(map(left_ms, [*queued, *running]))
-            return Backlog(queued=len(queued), running=len(running), work_ms=work_ms, oldest=oldest)
+            return _backlog(self._open())
+
+    def backlogs(self) -> Mapping[TenantId, Backlog]:
+        with self._t.lock:
+            found = self._open()
+            return {who: _backlog([j for j in found if j.tenant == who]) for who in {j.tenant for j in found}}
+
+    def _open(self) -> Sequence[Job]:
+        return [j for j in self._t.jobs.values() if not j.terminal]
 
     def reap(self) -> Sequence[Job]:
         with self._t.lock:
@@ -109,6 +113,13 @@ class MemoryKeep:
 
     def close(self) -> None:
         self._t.bell.ring()
+
+
+def _backlog(jobs: Sequence[Job]) -> Backlog:
+    """Of jobs that are queued or running."""
+    queued = [j for j in jobs if j.state is State.QUEUED]
+    oldest = min((j.created for j in queued), default=None)
+    return Backlog(queued=len(queued), running=len(jobs) - len(queued), work_ms=sum(map(left_ms, jobs)), oldest=oldest)
 
 
 def _late(job: Job, now: int) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from itertools import count
 from typing import Final
 
-from serving.errors import Broken, CellError, Unavailable
+from serving.errors import Broken, CellError, Unavailable, UnknownJob
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.records import Ahead, Artefact, Event, Listing, Receipt
 from serving.jobs.refusals import finished, key_taken, started, unknown, unknown_anchor
@@ -107,6 +107,11 @@ class SqlCounter:
             raise unknown(job)
         return job_of(row)
 
+    def get_all(self, wanted: Sequence[tuple[TenantId, JobId]]) -> Sequence[Job | UnknownJob]:
+        rows = self._db.read("get_all", **_named(wanted)) if wanted else ()
+        found = {(row["tenant"], row["id"]): job_of(row) for row in rows}
+        return [found.get(each) or unknown(each[1]) for each in wanted]
+
     def list(
         self,
         tenant: TenantId,
@@ -145,6 +150,12 @@ class SqlCounter:
             self.get(tenant, job)
             return None
         return Ahead(jobs=row["jobs"], work_ms=int(row["work_ms"]))
+
+    def ahead_all(self, wanted: Sequence[tuple[TenantId, JobId]]) -> Mapping[JobId, Ahead]:
+        rows = self._db.read("ahead_all", **_named(wanted)) if wanted else ()
+        asked = set(wanted)
+        found = [row for row in rows if (row["tenant"], row["id"]) in asked]
+        return {JobId(row["id"]): Ahead(jobs=row["jobs"], work_ms=int(row["work_ms"])) for row in found}
 
     def cancel(self, tenant: TenantId, job: JobId, *, only_queued: bool = False) -> Job:
         who = {"tenant": tenant, "id": job}
@@ -200,3 +211,9 @@ class SqlCounter:
                 if found.revision > since or left_s <= 0:
                     return found
                 ear.wait(min(left_s, self.rules.poll_ms / 1000))
+
+
+def _named(wanted: Sequence[tuple[TenantId, JobId]]) -> Mapping[str, object]:
+    """The parameters of a query for many jobs. It can find one that another of these tenants has asked for, so what it
+    finds is held to the pairs."""
+    return {"ids": tuple({job for _, job in wanted}), "tenants": tuple({tenant for tenant, _ in wanted})}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from serving.jobs.bell import Bell
-from serving.jobs.job import Job, JobId, State
+from serving.jobs.job import Job, JobId, State, TenantId
 from serving.jobs.records import Artefact, Backlog, Event, Parcel, Usage
 from serving.jobs.refusals import ATTEMPTS_TEXT, DEADLINE_TEXT, unknown
 from serving.jobs.rules import Rules
 from serving.jobs.sql.counter import NEVER
 from serving.jobs.sql.database import Database, Run, one
-from serving.jobs.sql.rows import artefact_of, event_of, job_of, jobs_of, parcel_of, usage_of
+from serving.jobs.sql.rows import artefact_of, backlog_of, event_of, job_of, jobs_of, parcel_of, usage_of
 
 
 class SqlKeep:
@@ -40,8 +40,10 @@ class SqlKeep:
         return tuple(event_of(row) for row in self._db.read("moves", id=job))
 
     def backlog(self) -> Backlog:
-        row = self._db.read("backlog")[0]
-        return Backlog(queued=row["queued"], running=row["running"], work_ms=int(row["work_ms"]), oldest=row["oldest"])
+        return backlog_of(self._db.read("backlog")[0])
+
+    def backlogs(self) -> Mapping[TenantId, Backlog]:
+        return {TenantId(row["tenant"]): backlog_of(row) for row in self._db.read("backlogs")}
 
     def reap(self) -> Sequence[Job]:
         texts = {"attempts_text": ATTEMPTS_TEXT, "deadline_text": DEADLINE_TEXT}

@@ -13,6 +13,7 @@ from sqlalchemy import TextClause, TextualSelect, bindparam, column, text
 
 _HEAD: Final = re.compile(r"^-- :(name|part) (\w+)\n", re.MULTILINE)
 _ONLY: Final = re.compile(r"^(.*?) *--@(\w+)\n", re.MULTILINE)
+_LISTS: Final = ("states", "ids", "tenants")  # parameters that are several values
 _PART: Final = re.compile(r"\{(\w+)\}")
 
 Query = TextClause | TextualSelect
@@ -54,8 +55,8 @@ def _whole(sql: str, parts: Mapping[str, str]) -> str:
 def _clause(sql: str, job: Sequence[str]) -> Query:
     """A statement; one that answers with jobs knows its columns, so they are not worked out again for every answer."""
     clause = text(sql)
-    if ":states" in sql:
-        clause = clause.bindparams(bindparam("states", expanding=True))
+    if lists := [name for name in _LISTS if f":{name}" in sql]:
+        clause = clause.bindparams(*(bindparam(name, expanding=True) for name in lists))
     if ", ".join(job) in re.sub(r"\s+", " ", sql):
         return clause.columns(*(column(name.split()[-1].strip('"')) for name in job))
     return clause

@@ -74,6 +74,9 @@ ORDER BY (CASE WHEN id = :id THEN 0 ELSE 1 END) LIMIT 1
 -- :name get
 SELECT {columns} FROM jobs WHERE tenant = :tenant AND id = :id AND deleted IS NULL
 
+-- :name get_all
+SELECT {columns} FROM jobs WHERE id IN :ids AND tenant IN :tenants AND deleted IS NULL
+
 -- :name anchor
 SELECT created FROM jobs WHERE tenant = :tenant AND id = :id
 
@@ -102,6 +105,15 @@ SELECT
    WHERE state = 'queued' AND ({place}) < (mine.p, mine.d, mine.c, mine.i))
   + (SELECT COALESCE(sum({left_ms}), 0) FROM jobs WHERE state = 'running') AS work_ms
 FROM mine
+
+-- :name ahead_all
+WITH line AS (
+  SELECT id, tenant, row_number() OVER place - 1 AS jobs, sum(estimated_ms) OVER place - estimated_ms AS work_ms
+  FROM jobs WHERE state = 'queued'
+  WINDOW place AS (ORDER BY {place} ROWS UNBOUNDED PRECEDING))
+SELECT id, tenant, jobs,
+  work_ms + (SELECT COALESCE(sum({left_ms}), 0) FROM jobs WHERE state = 'running') AS work_ms
+FROM line WHERE id IN :ids AND tenant IN :tenants
 
 -- :part left_ms
 estimated_ms - COALESCE(estimated_ms * chunks_done / NULLIF(chunks, 0), 0)
@@ -223,12 +235,16 @@ SELECT {columns} FROM jobs WHERE state IN :states ORDER BY created DESC, id DESC
 SELECT job, at, state, fence, owner, note FROM job_events WHERE job = :id ORDER BY seq
 
 -- :name backlog
-SELECT
+SELECT {open} FROM jobs WHERE state IN ('queued', 'running')
+
+-- :name backlogs
+SELECT tenant, {open} FROM jobs WHERE state IN ('queued', 'running') GROUP BY tenant
+
+-- :part open
   COALESCE(sum(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0) AS queued,
   COALESCE(sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0) AS running,
   COALESCE(sum({left_ms}), 0) AS work_ms,
   min(CASE WHEN state = 'queued' THEN created END) AS oldest
-FROM jobs WHERE state IN ('queued', 'running')
 
 -- :name reap_leases
 UPDATE jobs SET

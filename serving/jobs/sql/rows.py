@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from serving.jobs.job import Job, State, TenantId
-from serving.jobs.records import Artefact, Event, Parcel, Usage
+from serving.jobs.records import Artefact, Backlog, Event, Parcel, Usage
 from serving.jobs.sql.database import Row
 
 
@@ -18,6 +18,11 @@ def job_of(row: Row) -> Job:
 def jobs_of(rows: Iterable[Row]) -> tuple[Job, ...]:
     """Rows with the part `columns`."""
     return tuple(job_of(row) for row in rows)
+
+
+def backlog_of(row: Row) -> Backlog:
+    """A row of `backlog` or `backlogs`."""
+    return Backlog(queued=row["queued"], running=row["running"], work_ms=int(row["work_ms"]), oldest=row["oldest"])
 
 
 def event_of(row: Row) -> Event:
