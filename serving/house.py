@@ -23,7 +23,7 @@ class House:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.chores = chores(parts.settings, parts.store, parts.objects, parts.pen, parts.books)
+        self.chores = chores(parts.settings, parts.store, parts.objects, parts.pen, parts.books, parts.keyring)
         self.courier = courier(parts.settings, parts.store, secrets.token_bytes)
 
     async def keep(self) -> None:

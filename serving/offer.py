@@ -17,6 +17,7 @@ from serving.gate import Pen
 from serving.jobs.store import Store
 from serving.media.store import Objects
 from serving.meter.chores import Chores, Ways
+from serving.sealed.keys import Keyring
 from serving.settings import CellSettings
 from serving.sla.work import work_of
 
@@ -53,7 +54,9 @@ def offer_of(settings: CellSettings) -> Offer:
     )
 
 
-def chores(settings: CellSettings, store: Store, objects: Objects, pen: Pen, books: Registrar) -> Chores:
+def chores(
+    settings: CellSettings, store: Store, objects: Objects, pen: Pen, books: Registrar, keyring: Keyring | None = None
+) -> Chores:
     """What the meter of this cell does from time to time."""
     ways = Ways(
         region=f"{settings.cell.provider}/{settings.cell.region}",
@@ -61,7 +64,7 @@ def chores(settings: CellSettings, store: Store, objects: Objects, pen: Pen, boo
         keep_ms=round(settings.limits.uploads_retention * HOUR_MS),
         on=settings.sla.on,
     )
-    return Chores(store, objects, pen, lambda: [tenant.id for tenant in books.store.tenants()], ways)
+    return Chores(store, objects, pen, lambda: [tenant.id for tenant in books.store.tenants()], ways, keyring)
 
 
 def sla_of(settings: CellSettings) -> Sla:

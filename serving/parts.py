@@ -31,6 +31,8 @@ from serving.ledger import Book, Ledger, open_ledger
 from serving.media.links import LinkKey, Links
 from serving.media.store import Objects, open_objects
 from serving.rulebook import Rulebook
+from serving.sealed.keys import CellKey, Keyring
+from serving.sealed.objects import SealedObjects
 from serving.secret import draw_secret, read_secret
 from serving.settings import CellSettings
 from serving.telemetry.jobs import heard_of_jobs, heard_of_objects
@@ -60,6 +62,7 @@ class Parts:
     settings: CellSettings
     store: SqlStore
     objects: Objects
+    keyring: Keyring | None  # where nothing is sealed, or ever was
     books: Registrar
     ledger: Book
     rulebook: Rulebook
@@ -102,6 +105,7 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
         stack.callback(watch.close)
         store = open_store(database(settings), _rules(settings))
         stack.callback(store.close)
+        keyring = _keyring(settings, store)
         books = open_books(settings.policies.tenants.parent, secrets.token_bytes)
         stack.callback(books.store.close)
         if books.store.cell.name != settings.cell.name:
@@ -124,11 +128,12 @@ def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
             settings=settings,
             store=watched(store, "store", watch.eyes, heard_of_jobs(watch.eyes)),
             objects=watched(
-                open_objects(settings.objects_url, object_options(settings)),
+                _objects(settings, keyring),
                 "objects",
                 watch.eyes,
                 heard_of_objects(watch.eyes),
             ),
+            keyring=keyring,
             books=books,
             ledger=ledger,
             rulebook=rulebook,
@@ -156,7 +161,8 @@ def studio(parts: Parts, model: Model, engine: Engine) -> Studio:
     """The hands of an engine, which work for this cell."""
     from model.generate import Generator
     from model.make import Maker
-    from serving.media.marks import open_marker
+    from serving.media.marks import fetch_from, open_marker
+    from serving.studio.codes import UNSEALED
     from serving.studio.studio import Habits, Studio
 
     s, j = parts.settings, parts.settings.jobs
@@ -166,7 +172,7 @@ def studio(parts: Parts, model: Model, engine: Engine) -> Studio:
         objects=parts.objects,
         engine=engine,
         maker=Maker(Generator(model)),
-        marker=open_marker(s, parts.ledger),
+        marker=open_marker(s, parts.ledger, fetch_from(_objects(s, parts.keyring))),
         judge=parts.rulebook.judge,
         pen=parts.pen,
         place=parts.place,
@@ -176,6 +182,7 @@ def studio(parts: Parts, model: Model, engine: Engine) -> Studio:
         habits=Habits(most=s.engine.batch, beat_s=j.heartbeat, keep_ms=round(j.retention * HOUR)),
         eyes=parts.watch.eyes,
         model=s.engine.model if s.engine.model in ("pony", "horse") else "own",
+        seals=parts.keyring or UNSEALED,
     )
 
 
@@ -234,6 +241,23 @@ def object_options(settings: CellSettings) -> dict[str, str]:
     """Options of the objects' store, secrets among them."""
     hidden = {name: read_secret(path).decode() for name, path in settings.objects.secrets.items()}
     return {**settings.objects.options, **hidden}
+
+
+def _keyring(settings: CellSettings, store: SqlStore) -> Keyring | None:
+    """Keys for what is sealed, or was: without them a cell that seals no more would hand out what nobody can read."""
+    if not (settings.objects.sealed or store.has_data_keys()):
+        return None
+    named = [read_secret(path) for path in settings.objects.sealing_keys]
+    secrets_ = named or [draw_secret(settings.folders.state / "sealing", secrets.token_bytes)]
+    wrap = CellKey(secrets_, secrets.token_bytes)
+    return Keyring(
+        settings.cell.name, store, wrap, draw=secrets.token_bytes, clock=lambda: time.monotonic_ns() // 10**6
+    )
+
+
+def _objects(settings: CellSettings, keyring: Keyring | None) -> Objects:
+    plain = open_objects(settings.objects_url, object_options(settings))
+    return plain if keyring is None else SealedObjects(plain, keyring, seals=settings.objects.sealed)
 
 
 def _shelf(settings: CellSettings) -> Shelf:

@@ -143,6 +143,13 @@ class Objects(Section):
     secrets: dict[str, Secret] = Field(default={}, examples=[{}])
     """Options whose value is a secret, each with the file that holds it: `aws_secret_access_key`,
     `azure_storage_account_key` …"""
+    sealed: bool = False
+    """Whether films, sources and checkpoints are sealed, each tenant's under a key of its own, which erasure destroys.
+    What was written before stays as it is, and what was sealed is still read after this is switched off again."""
+    sealing_keys: tuple[Secret, ...] = ()
+    """Files with the cell's own keys, which wrap the tenants'. The first wraps, all unwrap. Keep them from where the
+    objects' and the database's backups lie: without one, nothing that it wrapped can be read by anybody. With none,
+    the cell draws one at its first start and keeps it in `folders.state`."""
 
     @field_validator("url")
     @classmethod

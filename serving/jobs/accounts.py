@@ -12,7 +12,7 @@ from typing import Protocol
 from serving.jobs.job import Job, JobId, TenantId
 from serving.jobs.records import Usage
 
-__all__ = ["Accounts", "Delivered", "Erasure", "InHand", "InLine", "TurnedAway", "WindowKept"]
+__all__ = ["Accounts", "DataKey", "Delivered", "Erasure", "InHand", "InLine", "TurnedAway", "WindowKept"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,15 @@ class Erasure:
     proof: str | None  # JSON: what was erased, and the entry of the log that says so
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataKey:
+    """The key that a tenant's films, sources and checkpoints are sealed under."""
+
+    id: str  # 32 hexadecimal digits
+    tenant: TenantId
+    wrapped: bytes  # by the cell's key
+
+
 class Accounts(Protocol):
     """What the meter and admission ask of a store."""
 
@@ -127,3 +136,16 @@ class Accounts(Protocol):
 
     def erased(self, id: str, proof: str) -> None:  # noqa: A002
         """An erasure is done."""
+
+    def data_key(self, tenant: TenantId, id: str | None = None) -> DataKey | None:  # noqa: A002
+        """The data key of a tenant that is not destroyed; None when there is none, or it has another `id`."""
+
+    def keep_data_key(self, made: DataKey) -> DataKey:
+        """Keep a new data key, unless the tenant has one; returns the one that counts."""
+
+    def destroy_data_keys(self, tenant: TenantId) -> Sequence[str]:
+        """Forget the wrapped key, so that it is in no page of the database's files when this returns; in Postgres the
+        next vacuum does that. Returns the ids of all keys of the tenant that ever were, oldest first."""
+
+    def has_data_keys(self) -> bool:
+        """Whether any tenant has a data key that is not destroyed."""

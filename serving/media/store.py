@@ -2,7 +2,6 @@
 
 What may surprise:
 
-* A name begins with its tenant, and `key` is the only maker of names, so a lookup cannot leave a tenant.
 * Nothing is written over. Putting the same content again succeeds, since a put whose answer was lost is tried again;
   other content under a taken name is Conflict.
 * A long body goes to a name of its own first and is copied in one step, so a reader sees all of it or nothing.
@@ -19,63 +18,28 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NewType
+from typing import Any, Final
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from serving.errors import Broken, Conflict, TooLarge, Unavailable
+from serving.media.objects import Found, Key, Objects, Stored, key, tenant_of
 
-__all__ = ["PIECE", "Key", "Objects", "Stored", "key", "open_objects", "tenant_of"]
-
-Key = NewType("Key", str)  # TENANT/NAME…; made by `key` alone
+__all__ = ["PIECE", "Bucket", "Key", "Objects", "Stored", "key", "open_objects", "tenant_of"]
 
 PIECE: Final = 1 << 20  # bytes that a reader holds at once
 WHOLE: Final = 8 << 20  # bytes up to which a body is written in one request
-MOST_LETTERS: Final = 512  # of a key
 RETRY: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}  # a caller waits for the answer
 PARTS: Final = "parts"  # the folder of a tenant in which long bodies grow
-_NAME: Final = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,128}")
 _DRAFT: Final = re.compile(r".+#[0-9]+")  # how obstore names what it is still writing in a folder
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An object that is there, as whoever wrote it noted it."""
-
-    key: Key
-    bytes: int
-    sha256: str  # 64 hexadecimal digits
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An object as the store lists it."""
-
-    key: Key
-    bytes: int
-    written: datetime
-
-
-def key(tenant: str, *names: str) -> Key:
-    """The name of an object. Raises Broken for a part with other letters than A-Z, a-z, 0-9, `.`, `_` and `-`."""
-    whole = "/".join((tenant, *names))
-    if not names or len(whole) > MOST_LETTERS or not all(_NAME.fullmatch(each) for each in (tenant, *names)):
-        raise Broken("An object was to have a name that none can have; see the caller of serving.media.store.key.")
-    return Key(whole)
-
-
-def tenant_of(key: Key) -> str:
-    """Whose object it is."""
-    return key.partition("/")[0]
-
-
-class Objects:
-    """The objects of one cell. Raises Unavailable when the store cannot be reached or takes no more."""
+class Bucket:
+    """The objects of one cell, as they are; `Objects` tells what each call promises."""
 
     def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         self._store = store
@@ -152,8 +116,8 @@ class Objects:
         Other stores drop unfinished uploads by a rule of the bucket, which `infra/` sets.
         """
         left = [each.key async for each in self.older(before) if each.key.split("/")[1] == PARTS]
-        for key in left:
-            await self.delete(key)
+        for draft in left:
+            await self.delete(draft)
         return len(left) + await asyncio.to_thread(_sweep, self._folder, before)
 
     async def _put_long(self, key: Key, head: bytes, rest: AsyncIterator[bytes], most: int) -> Stored:
@@ -207,7 +171,7 @@ class Objects:
             await asyncio.to_thread(_sync, self._folder, key)
 
 
-def open_objects(url: str, options: Mapping[str, str] | None = None) -> Objects:
+def open_objects(url: str, options: Mapping[str, str] | None = None) -> Bucket:
     """The store at `file:///FOLDER`, `s3://BUCKET/PREFIX`, `gs://…` or `az://…`, with obstore's options for it.
 
     Options are obstore's own: `aws_endpoint`, `aws_region`, `aws_server_side_encryption`, `google_service_account` …;
@@ -219,11 +183,11 @@ def open_objects(url: str, options: Mapping[str, str] | None = None) -> Objects:
         if url.startswith("file://"):
             folder = Path(url.removeprefix("file://"))
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return Objects(LocalStore(folder), folder)
+            return Bucket(LocalStore(folder), folder)
         if url.startswith("s3://"):  # without these two, neither put nor copy would refuse a taken name
             given = {"aws_conditional_put": "etag", "aws_copy_if_not_exists": "multipart"} | given
         config: Any = given
-        return Objects(from_url(url, config=config or None, client_options=client or None, retry_config=RETRY))
+        return Bucket(from_url(url, config=config or None, client_options=client or None, retry_config=RETRY))
     except (BaseError, OSError, ValueError) as fault:
         raise Unavailable(
             f"The objects' store cannot be opened ({_reason(fault)}). Check `objects` in the settings."

@@ -23,6 +23,7 @@ from serving.jobs.store import Store
 from serving.media.store import Objects
 from serving.meter.erasure import carry_out
 from serving.meter.retention import sweep
+from serving.sealed.keys import Keyring
 from serving.sla import windows
 
 __all__ = ["Chores", "Ways"]
@@ -48,8 +49,15 @@ class Chores:
     """`turn` whenever there is time. `tenants` are all that this cell has or had."""
 
     def __init__(
-        self, store: Store, objects: Objects, pen: Pen, tenants: Callable[[], Sequence[str]], ways: Ways
+        self,
+        store: Store,
+        objects: Objects,
+        pen: Pen,
+        tenants: Callable[[], Sequence[str]],
+        ways: Ways,
+        keyring: Keyring | None = None,
     ) -> None:
+        self.keyring = keyring
         self.store, self.objects, self.pen, self.tenants, self.ways = store, objects, pen, tenants, ways
         self._swept = self._settled = 0  # when that was done
         self._nothing: set[tuple[TenantId, int]] = set()  # hours in which nothing was asked for
@@ -66,7 +74,7 @@ class Chores:
         """Carry out what was asked for."""
         for each in await asyncio.to_thread(self.store.erasures):
             if each.done is None:
-                await carry_out(each, self.store, self.objects, self.pen)
+                await carry_out(each, self.store, self.objects, self.pen, self.keyring)
 
     async def settle(self) -> None:
         """Hours that have passed and whose jobs have ended, into the store and then into the log."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -11,7 +12,28 @@ from safetensors.torch import load, save
 from model.generate import Codes
 from serving.errors import Broken
 
-__all__ = ["joined", "pack", "unpack"]
+__all__ = ["UNSEALED", "Seals", "joined", "pack", "unpack"]
+
+
+class Seals(Protocol):
+    """What checkpoints are closed with; see `serving.sealed.keys.Keyring`."""
+
+    def seal(self, tenant: str, name: str, content: bytes) -> bytes:
+        """Bytes that only the tenant's key opens, under this name."""
+
+    def open(self, tenant: str, name: str, sealed: bytes) -> bytes:
+        """What was sealed. Raises Broken when its key was destroyed."""
+
+
+class _Unsealed:
+    def seal(self, tenant: str, name: str, content: bytes) -> bytes:  # noqa: ARG002
+        return content
+
+    def open(self, tenant: str, name: str, sealed: bytes) -> bytes:  # noqa: ARG002
+        return sealed
+
+
+UNSEALED: Final[Seals] = _Unsealed()
 
 
 def pack(codes: Codes) -> bytes:

@@ -40,7 +40,7 @@ from serving.media.store import Key, Objects, Stored, key
 from serving.meter.usage import written
 from serving.order import Order
 from serving.sla.terms import Terms
-from serving.studio.codes import joined, pack
+from serving.studio.codes import UNSEALED, Seals, joined, pack
 from serving.studio.marker import Delivery, Marker
 from serving.studio.pictures import pictures
 from serving.telemetry import BLIND, Eyes, Told, stage
@@ -100,14 +100,16 @@ class Studio:
         films: FilmLimits | None = None,
         eyes: Eyes = BLIND,
         model: str = "own",
+        seals: Seals = UNSEALED,
     ) -> None:
         """`judge` is the worker's own decision about its own region; `maker` turns clips into orders for the engine;
-        `images` and `films` are the limits by which media were let in; `eyes` watch, and know the `model` by name."""
+        `images` and `films` are the limits by which media were let in; `eyes` watch, and know the `model` by name;
+        `seals` close checkpoints."""
         self.name, self.store, self.objects, self.engine = name, store, objects, engine
         self.maker, self.marker, self.judge, self.pen, self.place = maker, marker, judge, pen, place
         self.now, self.habits = now, habits or Habits()
         self.images, self.films = images or ImageLimits(), films or FilmLimits()
-        self.eyes, self.model = eyes, model
+        self.eyes, self.model, self.seals = eyes, model, seals
         self._at_work: dict[JobId, _Hand] = {}
         self._draining = asyncio.Event()
 
@@ -274,7 +276,7 @@ class Studio:
         renderer = Renderer(self.maker.model)
         if known is not None:
             await asyncio.to_thread(renderer.add, known)
-        done = joined(await self._off(self.store.resume, job.id, job.fence))
+        done = joined(await self._off(self._kept, job))
         if done is not None:
             await asyncio.to_thread(renderer.add, done)
         hand.whole = done is None and job.attempts == 1
@@ -287,12 +289,20 @@ class Studio:
                         raise StaleFence("The lease is gone.")
                     seen.chunk(codes.video.numel() + codes.audio.numel())
                     hand.slots += codes.video.numel() + codes.audio.numel()
-                    await self._off(self.store.checkpoint, job.id, number - first, job.fence, pack(codes))
+                    await self._off(self._keep, job, number - first, codes)
                     with self.eyes.span("render"):
                         await asyncio.to_thread(renderer.add, codes)
         frames, sound = renderer.all()
         with stage(self.eyes, "finish"):
             return await asyncio.to_thread(self.maker.finish, ready, frames, sound)
+
+    def _keep(self, job: Job, chunk: int, codes: Codes) -> Job:
+        sealed = self.seals.seal(job.tenant, f"{job.id}/{chunk}", pack(codes))
+        return self.store.checkpoint(job.id, chunk, job.fence, sealed)
+
+    def _kept(self, job: Job) -> Sequence[bytes]:
+        chunks = enumerate(self.store.resume(job.id, job.fence))
+        return [self.seals.open(job.tenant, f"{job.id}/{chunk}", sealed) for chunk, sealed in chunks]
 
     async def _chunks(self, task: Task) -> AsyncIterator[tuple[int, Codes]]:
         async for chunk in self.engine.submit(task):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serving.errors import Limited
+from serving.jobs.accounts import DataKey
 from serving.jobs.job import Draft, Job, State, TenantId, new_id
 from serving.jobs.sql.store import open_store
 from serving.meter.quotas import Quota
@@ -296,3 +298,45 @@ def test_an_erasure_that_is_done_keeps_its_first_proof(world):
     world.store.erased("e" * 32, "two")
 
     assert [(each.tenant, each.proof, each.done) for each in world.store.erasures()] == [(ACME, "one", START)]
+
+
+# Data keys -----------------------------------------------------------------------------------------------------------
+
+
+def data_key(world: World, letter: str = "a", tenant: TenantId = ACME) -> DataKey:
+    return world.store.keep_data_key(DataKey(id=letter * 32, tenant=tenant, wrapped=letter.encode() * 60))
+
+
+def test_a_tenant_has_one_data_key_and_the_first_one_counts(world):
+    first = data_key(world, "a")
+
+    assert data_key(world, "b") == first
+    assert world.store.data_key(ACME) == world.store.data_key(ACME, "a" * 32) == first
+    assert world.store.data_key(ACME, "b" * 32) is None
+    assert world.store.data_key(BOLT) is None
+
+
+def test_a_destroyed_key_is_gone_and_its_id_stays(world):
+    assert not world.store.has_data_keys()
+    data_key(world, "a")
+    others = data_key(world, "c", BOLT)
+
+    assert world.store.destroy_data_keys(ACME) == ("a" * 32,)
+    assert world.store.data_key(ACME) is None
+    world.jump(1)
+    assert data_key(world, "b").id == "b" * 32
+    assert world.store.destroy_data_keys(ACME) == world.store.destroy_data_keys(ACME) == ("a" * 32, "b" * 32)
+    assert world.store.data_key(BOLT) == others
+    assert world.store.has_data_keys()
+
+
+def test_a_destroyed_key_is_in_no_file_of_an_embedded_store(sqlite_worlds):
+    world = sqlite_worlds()
+    wrapped = data_key(world, "k").wrapped
+    folder = Path(world.address.removeprefix("sqlite:///")).parent
+    mine = [each for each in folder.iterdir() if each.name.startswith(Path(world.address).name)]
+
+    assert any(wrapped in each.read_bytes() for each in mine)
+    world.store.destroy_data_keys(ACME)
+    assert not any(wrapped in each.read_bytes() for each in mine)
+    world.store.close()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from serving.jobs.accounts import Delivered, Erasure, InHand, InLine, TurnedAway, WindowKept
+from serving.jobs.accounts import DataKey, Delivered, Erasure, InHand, InLine, TurnedAway, WindowKept
 from serving.jobs.job import Job, State, TenantId, claim_order
 from serving.jobs.memory.counter import left_ms
 from serving.jobs.memory.tables import Tables
@@ -129,6 +129,27 @@ class MemoryAccounts:
             found = self._t.erasures[id]
             if found.done is None:
                 self._t.erasures[id] = replace(found, done=self._t.clock(), proof=proof)
+
+    def data_key(self, tenant: TenantId, id: str | None = None) -> DataKey | None:  # noqa: A002
+        with self._t.lock:
+            found = self._t.data_keys.get(tenant)
+            return None if found is None or id not in (None, found.id) else found
+
+    def keep_data_key(self, made: DataKey) -> DataKey:
+        with self._t.lock:
+            if made.tenant not in self._t.data_keys:
+                self._t.data_keys[made.tenant] = made
+                self._t.key_ids.setdefault(made.tenant, []).append(made.id)
+            return self._t.data_keys[made.tenant]
+
+    def destroy_data_keys(self, tenant: TenantId) -> Sequence[str]:
+        with self._t.lock:
+            self._t.data_keys.pop(tenant, None)
+            return tuple(self._t.key_ids.get(tenant, ()))
+
+    def has_data_keys(self) -> bool:
+        with self._t.lock:
+            return bool(self._t.data_keys)
 
 
 def _in_hand(job: Job, now: int) -> InHand:

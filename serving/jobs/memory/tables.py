@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from serving.errors import Broken
-from serving.jobs.accounts import Erasure, WindowKept
+from serving.jobs.accounts import DataKey, Erasure, WindowKept
 from serving.jobs.bell import CANCEL, WORK, Bell
 from serving.jobs.job import MOVES, Job, JobId, State, TenantId
 from serving.jobs.records import Artefact, Event, Parcel, Usage
@@ -54,6 +54,8 @@ class Tables:
     turned_away: Counter[tuple[TenantId, int, str]] = field(default_factory=Counter)  # tenant, hour, reason
     windows: dict[tuple[TenantId, int], WindowKept] = field(default_factory=dict)
     erasures: dict[str, Erasure] = field(default_factory=dict)
+    data_keys: dict[TenantId, DataKey] = field(default_factory=dict)  # that are not destroyed
+    key_ids: dict[TenantId, list[str]] = field(default_factory=dict)  # of all that ever were
 
     def owned(self, tenant: TenantId, job: JobId) -> Job:
         """The job, if its tenant may see it."""

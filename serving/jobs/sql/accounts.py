@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from serving.jobs.accounts import Delivered, Erasure, InHand, InLine, TurnedAway, WindowKept
+from serving.jobs.accounts import DataKey, Delivered, Erasure, InHand, InLine, TurnedAway, WindowKept
 from serving.jobs.job import Job, TenantId
 from serving.jobs.records import Usage
-from serving.jobs.sql.database import Database, Run
+from serving.jobs.sql.database import Database, Run, one
 from serving.jobs.sql.rows import jobs_of, usage_of
 
 
@@ -72,3 +72,22 @@ class SqlAccounts:
 
     def erased(self, id: str, proof: str) -> None:  # noqa: A002
         self._db.write(lambda run: run("erased", id=id, proof=proof))
+
+    def data_key(self, tenant: TenantId, id: str | None = None) -> DataKey | None:  # noqa: A002
+        row = one(self._db.read("data_key", tenant=tenant))
+        return None if row is None or id not in (None, row["id"]) else DataKey(**row)
+
+    def keep_data_key(self, made: DataKey) -> DataKey:
+        def work(run: Run) -> DataKey:
+            run("keep_data_key", id=made.id, tenant=made.tenant, wrapped=made.wrapped)
+            return DataKey(**run("data_key", tenant=made.tenant)[0])
+
+        return self._db.write(work)
+
+    def destroy_data_keys(self, tenant: TenantId) -> Sequence[str]:
+        gone = self._db.write(lambda run: (run("destroy_data_key", tenant=tenant), run("data_keys", tenant=tenant))[1])
+        self._db.forget()
+        return tuple(row["id"] for row in gone)
+
+    def has_data_keys(self) -> bool:
+        return bool(self._db.read("live_data_keys"))

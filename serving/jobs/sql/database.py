@@ -78,6 +78,11 @@ class Database:
         self._feed.start(self.bell)
         return self.bell
 
+    def forget(self) -> None:
+        """Let what was overwritten be gone from SQLite's files too. Raises Unavailable while somebody reads on."""
+        if self.read("forget")[0]["busy"]:
+            raise Unavailable("The job store's write-ahead file is in use, so a key is still in it. Try again soon.")
+
     @contextmanager
     def exclusively(self) -> Iterator[Connection]:
         """One transaction, with no other process in here."""

@@ -384,3 +384,22 @@ SELECT count(*) AS number FROM jobs WHERE tenant = :tenant AND state IN ('queued
 
 -- :name erased
 UPDATE erasures SET done = now_ms(), proof = :proof WHERE id = :id AND done IS NULL
+
+-- :name data_key
+SELECT id, tenant, wrapped FROM data_keys WHERE tenant = :tenant AND wrapped IS NOT NULL
+
+-- :name keep_data_key
+INSERT INTO data_keys (id, tenant, wrapped, made) VALUES (:id, :tenant, :wrapped, now_ms()) ON CONFLICT DO NOTHING
+
+-- :name destroy_data_key
+UPDATE data_keys SET wrapped = NULL, destroyed = now_ms() WHERE tenant = :tenant AND wrapped IS NOT NULL
+
+-- :name data_keys
+SELECT id FROM data_keys WHERE tenant = :tenant ORDER BY made, id
+
+-- :name live_data_keys
+SELECT id FROM data_keys WHERE wrapped IS NOT NULL LIMIT 1
+
+-- :name forget
+PRAGMA wal_checkpoint(TRUNCATE) --@sqlite
+SELECT 0 AS busy --@postgresql

@@ -27,6 +27,7 @@ __all__ = [
     "credential",
     "detect",
     "development",
+    "fetch_from",
     "from_files",
     "inspect",
     "open_marker",
@@ -38,8 +39,8 @@ __all__ = [
 def open_marker(settings: CellSettings, ledger: Book, fetch: Fetch | None = None) -> CellMarker:
     """The cell's marker; draws at the first start what the settings do not name.
 
-    `fetch` reads a piece of media, by default from the cell's own store. Raises Refused for a certificate, key or
-    secret that cannot be used: a cell that cannot mark does not start.
+    `fetch` reads a piece of media; by default from the cell's own store, where nothing is sealed. Raises Refused for a
+    certificate, key or secret that cannot be used: a cell that cannot mark does not start.
     """
     return CellMarker(
         key=watermark_key(settings),
@@ -66,15 +67,18 @@ def credential(settings: CellSettings) -> Credential:
     return development(settings.folders.state / "marks", settings.cell.name, datetime.now(UTC))
 
 
-def _from_store(settings: CellSettings) -> Fetch:
+def fetch_from(objects: Objects) -> Fetch:
     """Reads pieces in the thread that marks, which has no event loop of its own."""
-    hidden = {name: read_secret(path).decode() for name, path in settings.objects.secrets.items()}
-    objects = open_objects(settings.objects_url, {**settings.objects.options, **hidden})
 
     def fetch(piece: Piece) -> bytes:
         return asyncio.run(_get(objects, piece))
 
     return fetch
+
+
+def _from_store(settings: CellSettings) -> Fetch:
+    hidden = {name: read_secret(path).decode() for name, path in settings.objects.secrets.items()}
+    return fetch_from(open_objects(settings.objects_url, {**settings.objects.options, **hidden}))
 
 
 async def _get(objects: Objects, piece: Piece) -> bytes:

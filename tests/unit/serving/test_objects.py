@@ -1,4 +1,4 @@
-"""Objects in a folder: whole or not there, never changed, never another tenant's."""
+"""Objects in a folder, plain and sealed: whole or not there, never changed, never another tenant's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.errors import Broken, Conflict, TooLarge, Unavailable
+from serving.jobs.memory import MemoryStore
 from serving.media.store import PIECE, WHOLE, Key, Stored, key, open_objects, tenant_of
+from serving.sealed.keys import CellKey, Keyring
+from serving.sealed.objects import SealedObjects
 
 ROOT = Path(__file__).parents[3]
 NAME = key("t-1", "films", "a.mp4")
@@ -30,9 +33,15 @@ def folder(tmp_path):
     return tmp_path / "objects"
 
 
-@pytest.fixture
-def objects(folder):
-    return open_objects(f"file://{folder}")
+@pytest.fixture(params=["plain", "sealed"])
+def objects(request, folder):
+    plain = open_objects(f"file://{folder}")
+    return plain if request.param == "plain" else SealedObjects(plain, keyring())
+
+
+def keyring():
+    store = MemoryStore(lambda: 0)
+    return Keyring("eu-par", store, CellKey([b"k" * 32], os.urandom), draw=os.urandom, clock=lambda: 0)
 
 
 def run(awaitable):
@@ -68,14 +77,17 @@ def test_what_was_put_is_read(objects, body, how):
     assert listed(objects) == [NAME]
 
 
+@pytest.mark.parametrize(
+    "wrap", [lambda plain: plain, lambda plain: SealedObjects(plain, keyring())], ids=["plain", "sealed"]
+)
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 3 * PIECE), st.integers(0, 3 * PIECE))
-def test_a_part_is_the_part_of_the_whole(tmp_path_factory, start, length):
+@given(start=st.integers(0, 3 * PIECE), length=st.integers(0, 3 * PIECE))
+def test_a_part_is_the_part_of_the_whole(tmp_path_factory, wrap, start, length):
     body = LONG[: 2 * PIECE + 17]
     end = min(start + length, len(body))
 
     async def part():
-        objects = open_objects(f"file://{tmp_path_factory.mktemp('o')}")
+        objects = wrap(open_objects(f"file://{tmp_path_factory.mktemp('o')}"))
         await objects.put(NAME, body)
         return await all_of(objects.read(NAME, start, end))
 
@@ -148,13 +160,14 @@ def test_deleting_is_done_whether_it_was_there_or_not(objects):
     assert run(objects.size(NAME)) is None
 
 
-def test_retention_sees_what_was_written_before_a_moment(objects):
+def test_retention_sees_what_was_written_before_a_moment(objects, folder):
     for tenant in ("t-1", "t-2"):
         run(objects.put(key(tenant, "a"), b"12345"))
     now = datetime.now(UTC)
 
     assert run(all_of(objects.older(now - LATER))) == []
-    assert [(each.key, each.bytes) for each in run(all_of(objects.older(now + LATER, "t-2")))] == [("t-2/a", 5)]
+    (found,) = run(all_of(objects.older(now + LATER, "t-2")))
+    assert (found.key, found.bytes) == ("t-2/a", (folder / "t-2/a").stat().st_size)
 
 
 @settings(deadline=None)
