@@ -55,7 +55,7 @@ class Encoder:
         self._container = _container(self._file)
         self._picture = _picture_stream(self._container, fps, size)
         self._sound = _sound_stream(self._container, rate if rate in AAC_RATES else AAC_RATE)
-        self._packets: list[list[Packet]] = []  # that each frame's coming has brought forth
+        self._packets: list[list[Packet[VideoStream]]] = []  # that each frame's coming has brought forth
 
     @property
     def frames(self) -> int:

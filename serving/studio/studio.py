@@ -12,20 +12,18 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from time import monotonic
 from typing import Final, Protocol, TypeVar
 
-import numpy as np
-
-from model.clip import Clip, Film, Mode, Picture
+from model.clip import Clip, Mode, Picture
 from model.engine import Engine, Task
 from model.errors import Refused as ModelRefused
 from model.errors import Stopped
 from model.errors import Unavailable as ModelUnavailable
 from model.generate import Codes
-from model.make import Maker, Ready, Renderer
+from model.make import Maker, Ready
 from model.media import FilmLimits, ImageLimits, read_film, read_image
 from policies.constraints import Constraints, DataClass, Purpose
 from policies.decision import Asked, Verdict
@@ -42,10 +40,10 @@ from serving.order import Order
 from serving.sla.terms import Terms
 from serving.studio.codes import UNSEALED, Seals, joined, pack
 from serving.studio.marker import Delivery, Marker
-from serving.studio.pictures import pictures
+from serving.studio.shot import Shot
 from serving.telemetry import BLIND, Eyes, Told, stage
 from serving.telemetry.decoding import decoding
-from serving.wish import Audio, Role
+from serving.wish import Role
 
 __all__ = ["Habits", "Studio"]
 
@@ -219,13 +217,13 @@ class Studio:
             return
         with stage(self.eyes, "prepare", **_asked_for(order)):
             ready = await self._ready(hand, order)
+        shot = Shot(self.maker.model, ready, order, lambda form, seen: self.marker.begin(form, job, order, seen))
         with stage(self.eyes, "decode"):
-            film = await self._decode(hand, ready)
-        film = _sounded(film, ready, order)
+            await self._decode(hand, ready, shot)
         with stage(self.eyes, "marks"):
-            delivery = await asyncio.to_thread(self.marker.deliver, film, job, order)
+            delivery = await asyncio.to_thread(shot.deliver)
         with stage(self.eyes, "deliver"):
-            await self._deliver(hand, order, film, delivery, began)
+            await self._deliver(hand, order, shot, delivery, began)
 
     def _asked(self, order: Order) -> Asked:
         return Asked(DataClass(order.data_class), Purpose.GENERATION, order.subject, self.now() // DAY)
@@ -270,15 +268,14 @@ class Studio:
             source=source,
         )
 
-    async def _decode(self, hand: _Hand, ready: Ready) -> Film:
+    async def _decode(self, hand: _Hand, ready: Ready, shot: Shot) -> None:
         job, known = hand.job, ready.order.known
         first = 0 if known is None else len(known.video)
-        renderer = Renderer(self.maker.model)
         if known is not None:
-            await asyncio.to_thread(renderer.add, known)
+            await asyncio.to_thread(shot.add, known)
         done = joined(await self._off(self._kept, job))
         if done is not None:
-            await asyncio.to_thread(renderer.add, done)
+            await asyncio.to_thread(shot.add, done)
         hand.whole = done is None and job.attempts == 1
         have = first + (0 if done is None else len(done.video))
         if have < ready.order.chunks:
@@ -291,10 +288,7 @@ class Studio:
                     hand.slots += codes.video.numel() + codes.audio.numel()
                     await self._off(self._keep, job, number - first, codes)
                     with self.eyes.span("render"):
-                        await asyncio.to_thread(renderer.add, codes)
-        frames, sound = renderer.all()
-        with stage(self.eyes, "finish"):
-            return await asyncio.to_thread(self.maker.finish, ready, frames, sound)
+                        await asyncio.to_thread(shot.add, codes)
 
     def _keep(self, job: Job, chunk: int, codes: Codes) -> Job:
         sealed = self.seals.seal(job.tenant, f"{job.id}/{chunk}", pack(codes))
@@ -308,11 +302,10 @@ class Studio:
         async for chunk in self.engine.submit(task):
             yield chunk.number, chunk.codes
 
-    async def _deliver(self, hand: _Hand, order: Order, film: Film, delivery: Delivery, began: float) -> None:
+    async def _deliver(self, hand: _Hand, order: Order, shot: Shot, delivery: Delivery, began: float) -> None:
         job, terms = hand.job, Terms.read(hand.job.terms)
         with stage(self.eyes, "pictures"):
-            marked = await asyncio.to_thread(read_film, delivery.body, fps=film.fps, rate=film.rate, cut=True)
-            bodies = {"video": delivery.body, **await asyncio.to_thread(pictures, marked)}  # they carry the mark too
+            bodies = {"video": delivery.body, **await asyncio.to_thread(shot.pictures.files)}
         stored = {name: await self._put(job, NAMES[name], body) for name, body in bodies.items()}
         await self.pen.commit(self._executed(hand, began, dec2="allow", out=len(delivery.body)))
         await self.pen.commit(
@@ -330,23 +323,23 @@ class Studio:
                 self.store.complete,
                 job.id,
                 job.fence,
-                result=_result(stored, film, order),
-                usage=self._usage(hand, film, order, began),
+                result=_result(stored, shot, order),
+                usage=self._usage(hand, shot, order, began),
                 keep_ms=terms.keep_ms if terms is not None else self.habits.keep_ms,
                 keys=[each.key for each in stored.values()],
             )
         except NotPossible:  # its owner has cancelled it at the last moment
             await self._off_quietly(self.store.stop, job.id, job.fence)
 
-    def _usage(self, hand: _Hand, film: Film, order: Order, began: float) -> str:
+    def _usage(self, hand: _Hand, shot: Shot, order: Order, began: float) -> str:
         """What the meter needs, beside the terms; whole milliseconds and pixels."""
         speed = self.engine.stats().slots_per_second
         return written(
             hand.job.terms,
             mode=order.wish.mode.value,
-            ms=round(film.seconds * 1000),
-            width=film.size.width,
-            height=film.size.height,
+            ms=round(shot.seconds * 1000),
+            width=shot.form.size.width,
+            height=shot.form.size.height,
             sound=order.wish.audio.value,
             model=order.wish.model,
             key=order.key,
@@ -438,29 +431,17 @@ def _asked_for(order: Order) -> dict[str, Told]:
     }
 
 
-def _sounded(film: Film, ready: Ready, order: Order) -> Film:
-    """The film with the sound that was asked for."""
-    if order.wish.audio is Audio.NONE:
-        return replace(film, sound=np.zeros_like(film.sound))
-    if order.wish.audio is Audio.ORIGIN and order.wish.mode is Mode.EDIT and ready.clip.source is not None:
-        sound = np.zeros_like(film.sound)
-        kept = ready.clip.source.sound[: len(sound)]
-        sound[: len(kept)] = kept
-        return replace(film, sound=sound)
-    return film
-
-
-def _result(stored: dict[str, Stored], film: Film, order: Order) -> str:
+def _result(stored: dict[str, Stored], shot: Shot, order: Order) -> str:
     video = stored["video"]
     told = {
         "key": video.key,
         "sha256": video.sha256,
         "bytes": video.bytes,
-        "seconds": film.seconds,
-        "width": film.size.width,
-        "height": film.size.height,
-        "fps": float(film.fps),
-        "source_seconds": film.seconds if order.wish.mode is Mode.EDIT else 0,
+        "seconds": shot.seconds,
+        "width": shot.form.size.width,
+        "height": shot.form.size.height,
+        "fps": float(shot.form.fps),
+        "source_seconds": shot.seconds if order.wish.mode is Mode.EDIT else 0,
         "files": {name: {"key": s.key, "sha256": s.sha256, "bytes": s.bytes} for name, s in stored.items()},
     }
     return json.dumps(told)

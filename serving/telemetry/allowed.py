@@ -132,7 +132,7 @@ CALLS: Final = {
     for part, kinds in _PARTS.items()
 }
 
-_STAGES: Final = ("media", "prepare", "decode", "render", "finish", "marks", "pictures", "deliver")
+_STAGES: Final = ("media", "prepare", "decode", "render", "marks", "pictures", "deliver")
 
 #: Names that a span may have.
 SPANS: Final = frozenset(

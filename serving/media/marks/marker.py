@@ -8,26 +8,23 @@ from hashlib import sha256
 from typing import Final
 
 from model.clip import Film
-from model.media import encode_film
-from policies.log.entry import Manifest, Watermark
 from serving.jobs.job import Job
 from serving.media.marks.c2pa import Ingredient, Residency, Signed, sign
 from serving.media.marks.certificate import Credential
 from serving.media.marks.label import label
+from serving.media.marks.marking import ALGORITHM, VERSION, FilmMarking
 from serving.media.marks.payload import chips_of, pid_of
 from serving.media.marks.seal import seal
 from serving.media.marks.watermark_sound import mark_sound
 from serving.media.marks.watermark_video import mark_frames
 from serving.order import Order, Piece
-from serving.studio.marker import Delivery
+from serving.studio.marker import Delivery, Form, Seen
 from serving.wish import Role
 
 __all__ = ["ALGORITHM", "VERSION", "CellMarker", "Fetch", "request_digest"]
 
 Fetch = Callable[[Piece], bytes]  # a piece's body, from the cell's own store
 
-ALGORITHM: Final = "equerry"
-VERSION: Final = 1
 TITLES: Final = {Role.FIRST_FRAME: "first frame", Role.REFERENCE: "reference", Role.SOURCE: "source"}
 
 
@@ -48,17 +45,27 @@ class CellMarker:
     jurisdiction: str
     timestamps: str = ""  # address of a time-stamping authority; empty asks nobody
 
-    def deliver(self, film: Film, job: Job, order: Order) -> Delivery:
-        """Label, watermark, encode and sign, in this order. Raises whatever goes wrong; then there is no delivery."""
-        pid = pid_of(self.key, job.id)
-        film = self.watermark(film, pid, labelled=order.wish.watermark)
-        signed = self.sign(encode_film(film), job.id, self._ingredients(order.pieces))
-        return Delivery(
-            body=signed.body,
-            c2pa=Manifest(manifest=signed.manifest, cert=self.credential.digest),
-            watermark=Watermark(alg=ALGORITHM, ver=VERSION, pid=pid),
-            label=order.wish.watermark,
+    def begin(self, form: Form, job: Job, order: Order, seen: Seen = lambda _: None) -> FilmMarking:
+        """See `Marker`. Raises BadSize for a size that cannot be encoded."""
+
+        def signed(body: bytes) -> Signed:
+            return self.sign(body, job.id, self._ingredients(order.pieces))
+
+        return FilmMarking(
+            form,
+            self.key,
+            pid_of(self.key, job.id),
+            signed,
+            self.credential.digest,
+            labelled=order.wish.watermark,
+            seen=seen,
         )
+
+    def deliver(self, film: Film, job: Job, order: Order) -> Delivery:
+        """A film that is whole already. Raises whatever goes wrong; then there is no delivery."""
+        marking = self.begin(Form(size=film.size, fps=film.fps, rate=film.rate), job, order)
+        marking.add(film.frames)
+        return marking.deliver(film.sound)
 
     def watermark(self, film: Film, pid: str, *, labelled: bool = False) -> Film:
         """The film with the invisible marks, and the visible one if it is wanted."""

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.clip import Frames
+from model.clip import Frames, Size
 from serving.media.marks.carrier import Directions, directions
 from serving.media.marks.payload import Chips
 from serving.media.marks.rehearsal import rehearse
 
-__all__ = ["CANVASES", "SMALL", "Canvas", "mark_frames", "read_frames"]
+__all__ = ["CANVASES", "SMALL", "Canvas", "FrameMarks", "mark_frames", "read_frames"]
 
 Plane = NDArray[np.float32]  # [side, side] or [frames, side, side], levels of luma 0..255
 
@@ -110,23 +110,68 @@ def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes) -> Fram
     """
     canvas = CANVASES[min(frames.shape[1:3]) >= SMALL]
     if canvas is not CANVASES[0]:
-        return _marked(canvas, frames, fps, chips, key, 1.0)
+        return _marked(canvas, frames, fps, chips, key)[0]
     for strength in STRENGTHS:
-        marked = _marked(canvas, frames, fps, chips, key, strength)
+        marked, _ = _marked(canvas, frames, fps, chips, key, strength)
         if all(_likeness(_waves(canvas, key), each, chips) >= SURE for each in rehearse(marked, fps)):
             break
     return marked
 
 
-def _marked(canvas: Canvas, frames: Frames, fps: Fraction, chips: Chips, key: bytes, strength: float) -> Frames:
-    waves = _waves(canvas, key)
-    step = max(round(SEGMENT * fps), 1)
-    marked, strengths = np.empty_like(frames), np.zeros_like(chips)
+class FrameMarks:
+    """Marks frames while they come, to the same end as `mark_frames`.
+
+    A film that is not small is marked second by second. A small one is kept until its end, since how strongly it is
+    marked depends on all of it.
+    """
+
+    def __init__(self, size: Size, fps: Fraction, chips: Chips, key: bytes) -> None:
+        self._canvas = CANVASES[min(size.width, size.height) >= SMALL]
+        self._fps, self._chips, self._key = fps, chips, key
+        self._held = np.empty((0, size.height, size.width, 3), np.uint8)
+        self._strengths = np.zeros_like(chips)
+
+    def add(self, frames: Frames) -> Frames:
+        """Takes the next frames; gives those that are marked now, perhaps none."""
+        self._held = np.concatenate([self._held, frames])
+        step = _step(self._fps)
+        ready = len(self._held) // step * step if self._canvas is not CANVASES[0] else 0
+        return self._let_go(ready)
+
+    def end(self) -> Frames:
+        """The rest of the film."""
+        if self._canvas is CANVASES[0] and len(self._held):
+            return mark_frames(self._held, self._fps, self._chips, self._key)
+        return self._let_go(len(self._held))
+
+    def _let_go(self, count: int) -> Frames:
+        ready, self._held = self._held[:count], self._held[count:].copy()
+        marked, self._strengths = _marked(self._canvas, ready, self._fps, self._chips, self._key, begun=self._strengths)
+        return marked
+
+
+def _marked(
+    canvas: Canvas,
+    frames: Frames,
+    fps: Fraction,
+    chips: Chips,
+    key: bytes,
+    strength: float = 1.0,
+    begun: Chips | None = None,
+) -> tuple[Frames, Chips]:
+    """The frames with the chips in them, and the strengths that the next second begins with."""
+    waves, step = _waves(canvas, key), _step(fps)
+    marked, strengths = np.empty_like(frames), np.zeros_like(chips) if begun is None else begun
     for start in range(0, len(frames), step):
         part = frames[start : start + step]
         pattern, strengths = _fitted(waves, _seen(part, canvas.side, LOOKS), chips, strengths, strength)
         _add(part, pattern, round(canvas.most * strength), marked[start : start + step])
-    return marked
+    return marked, strengths
+
+
+def _step(fps: Fraction) -> int:
+    """Frames for which one pattern stands."""
+    return max(round(SEGMENT * fps), 1)
 
 
 def _likeness(waves: _Waves, frames: Frames, chips: Chips) -> float:

@@ -24,6 +24,7 @@ from serving.media.marks.certificate import development
 from serving.media.marks.label import label
 from serving.media.marks.marker import CellMarker, request_digest
 from serving.order import Piece
+from serving.studio.marker import Form
 from serving.wish import Role
 
 KEY = b"k" * 32
@@ -64,6 +65,19 @@ def test_a_film_leaves_with_every_mark_and_all_of_them_agree(marker, film, crede
     assert said.standing is Standing.TRUSTED
     assert said.residency == Residency(origin=ORIGIN, request=request_digest(JOB.id), cell="eu-par", jurisdiction="EU")
     assert said.pid == found.pid == delivery.watermark.pid == pid_of(KEY, JOB.id)
+
+
+def test_a_film_is_compressed_as_it_is_shown_with_the_marks_of_a_whole_one(marker, film, monkeypatch):
+    monkeypatch.setattr(CellMarker, "sign", lambda _self, body, *_: SimpleNamespace(body=body, manifest="0" * 64))
+    seen = []
+
+    marking = marker.begin(Form(size=film.size, fps=film.fps, rate=film.rate), JOB, order(), seen.append)
+    for start in range(0, 16, 4):
+        marking.add(film.frames[start : start + 4])
+
+    whole = marker.watermark(film, pid_of(KEY, JOB.id))
+    assert marking.deliver(film.sound).body == encode_film(whole)
+    assert np.array_equal(np.concatenate(seen), whole.frames)
 
 
 def test_a_films_request_is_the_logs_as_a_digest():
