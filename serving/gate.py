@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from policies.canonical import Digest
 from policies.constraints import Constraints, DataClass, Purpose
@@ -21,12 +21,13 @@ from policies.errors import PolicyError
 from policies.log.entry import Candidates, Entry, Execution, Where
 from policies.log.entry import Decision as Decided
 from policies.log.writer import Receipt
+from policies.sla import Rejection
 from policies.tables import Tables
 from policies.tenants.admission import Admitted, Reason, Rejected
 from serving.desk import Caller
 from serving.dialects.answers import error_response
 from serving.dialects.caller import CALLER, REQUEST
-from serving.errors import BadField, CellError, Forbidden, Unauthenticated, Unavailable, WrongCell
+from serving.errors import BadField, CellError, Forbidden, Refused, Unauthenticated, Unavailable, WrongCell
 from serving.telemetry import BLIND, Eyes
 
 __all__ = ["DAY", "Gate", "Pen", "Place", "makes"]
@@ -46,6 +47,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Admit = Callable[[str], Admitted | Rejected]
+Missed = Callable[[str, Rejection], Awaitable[None]]  # a tenant, and why no film came of a request
 
 
 class Pen(Protocol):
@@ -84,15 +86,17 @@ class Gate:
         home: str = "personal",
         free: Callable[[Scope], bool] = lambda _: False,
         eyes: Eyes = BLIND,
+        missed: Missed | None = None,
     ) -> None:
         """`admit` opens the text of a key; `tables` gives the newest tables; `now` is milliseconds since 1970; `new_id`
         draws 32 hexadecimal digits; `keep` puts constraints, under their digest, where a replay finds them; `made` says
         whether there is a job of this id; `home` is the class of data of
         a request that names none; `free` says which requests need no key, since something else vouches for them: a
-        signed link, a probe; `eyes` watch."""
+        signed link, a probe; `eyes` watch; `missed` counts requests for films that were refused here, or that ended in
+        an error of ours."""
         self.app, self.place, self.admit, self.tables, self.pen = app, place, admit, tables, pen
         self.now, self.new_id, self.keep, self.made, self.home, self.free = now, new_id, keep, made, home, free
-        self.eyes = eyes
+        self.eyes, self.missed = eyes, missed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers or passes on one connection."""
@@ -100,33 +104,58 @@ class Gate:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":
             return None  # the server closes what is neither
-        request = self.new_id()
+        request, tenant = self.new_id(), ""
         scope[REQUEST] = request
         try:
             with self.eyes.span("gate"):
-                caller = await self._enter(scope, request)
-        except CellError as error:
-            self.eyes.count("equerry.gate.refusals", error=type(error).__name__)
-            return await _answer(error, scope, request, send)
-        except PolicyError as error:
-            self.eyes.count("equerry.gate.refusals", error="Unavailable")
-            log.error("The gate could not decide.", extra={"request": request, "error": type(error).__name__})
-            return await _answer(Unavailable("The cell cannot decide now. Try again later."), scope, request, send)
+                found = await self._known(_headers(scope), request)
+                tenant = found.tenant
+                caller = await self._enter(scope, request, found)
+        except (CellError, PolicyError) as error:
+            told = self._told(error, request)
+            await _answer(told, scope, request, send)
+            return await self._missed(tenant, told, scope)
         scope[CALLER] = caller
         if not caller.decision:
             return await self.app(scope, receive, send)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            await self._close(caller)
-        return None
+        return await self._pass(scope, receive, send, caller)
 
-    async def _enter(self, scope: Scope, request: str) -> Caller:
-        headers = _headers(scope)
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        """A request that a film may come of. What it became is seen when it is over."""
+        seen = _Seen(send)
+        try:
+            await self.app(scope, receive, seen)
+        except Exception:
+            seen.status = seen.status or 500  # the server says so
+            raise
+        finally:
+            if await self._close(caller) and self.missed is not None and seen.status >= 500:
+                await self.missed(caller.tenant, Rejection.UNAVAILABLE)
+
+    def _told(self, error: CellError | PolicyError, request: str) -> CellError:
+        if isinstance(error, PolicyError):
+            log.error("The gate could not decide.", extra={"request": request, "error": type(error).__name__})
+            error = Unavailable("The cell cannot decide now. Try again later.")
+        self.eyes.count("equerry.gate.refusals", error=type(error).__name__)
+        return error
+
+    async def _missed(self, tenant: str, error: CellError, scope: Scope) -> None:
+        """A caller's mistakes count nowhere: no key, a header that says nonsense, the wrong cell."""
+        if self.missed is None or not tenant or not makes(scope):
+            return
+        if isinstance(error, Forbidden):
+            await self.missed(tenant, Rejection.NO_COMPLIANT_REGION)
+        elif not isinstance(error, Refused):
+            await self.missed(tenant, Rejection.UNAVAILABLE)
+
+    async def _known(self, headers: Mapping[str, str], request: str) -> Admitted:
         found = self.admit(_key(headers))
         if isinstance(found, Rejected):
-            return await self._reject(found, request)
-        asked = _asked(scope, headers, home=self.home, subject=found.constraints.home)
+            await self._reject(found, request)
+        return found
+
+    async def _enter(self, scope: Scope, request: str, found: Admitted) -> Caller:
+        asked = _asked(scope, _headers(scope), home=self.home, subject=found.constraints.home)
         tables = self.tables()
         decision = tables.decide(
             found.tenant,
@@ -155,7 +184,7 @@ class Gate:
             sla=found.sla,
         )
 
-    async def _reject(self, rejected: Rejected, request: str) -> Caller:
+    async def _reject(self, rejected: Rejected, request: str) -> NoReturn:
         if rejected.reason is not Reason.WRONG_CELL or rejected.cell is None:
             raise Unauthenticated(rejected.sentence)
         tables = self.tables()
@@ -194,13 +223,16 @@ class Gate:
         rules = ", ".join(sorted(decision.verdict(self.place.region).rules))
         return Forbidden(f"The rules do not let this request run here ({rules}). Ask the operator, who can explain it.")
 
-    async def _close(self, caller: Caller) -> None:
-        """Ends in the log what was decided and became no job: a body that could not be read, a repeat of an old job."""
+    async def _close(self, caller: Caller) -> bool:
+        """Ends in the log what was decided and became no job: a body that could not be read, a repeat of an old job.
+
+        False for what became one.
+        """
         try:
             if await self.made(caller.decision):
-                return
+                return False
         except CellError:
-            return  # nobody knows now; the auditor sees a decision without an end, until it has one
+            return True  # nobody knows now; the auditor sees a decision without an end, until it has one
         entry = Execution(
             ten=caller.tenant,
             req=f"r-{caller.decision}",
@@ -217,6 +249,19 @@ class Gate:
             await self.pen.commit(entry)
         except PolicyError as error:  # the answer has left; the auditor sees a decision without an end
             log.error("An end was not logged.", extra={"request": caller.decision, "error": type(error).__name__})
+        return True
+
+
+class _Seen:
+    """A `send` that notes the answer's status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.status = send, 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = int(str(message["status"]))
+        await self._send(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from serving.offer import admission
 from serving.outer import Outer, free
 from serving.parts import Parts, now_ms
 from serving.settings import MIB
+from serving.sla.refusals import Refusals
 from serving.telemetry.door import Door, Watched, current_request
 from serving.telling import vet
 
@@ -151,6 +152,7 @@ class Gateway:
             made=self.front.made,
             free=free,
             eyes=p.watch.eyes,
+            missed=Refusals(p.store).count,
         )
         door = Door(gate, p.watch.eyes, new_id=lambda: secrets.token_hex(16), reads=s.telemetry.sample_reads)
         return Outer(door, ready=self.ready)

@@ -15,6 +15,7 @@ from policies.decision import Decision, Grounds
 from policies.errors import Broken
 from policies.log.entry import Decision as Decided
 from policies.log.entry import Execution, Stamp, encode
+from policies.sla import Rejection
 from policies.tables import Place as Where
 from policies.tenants.admission import Admitted, Reason, Rejected
 from policies.tenants.cell import Cell
@@ -65,8 +66,9 @@ def admitted(text: str = "") -> Admitted:
 class World:
     """A gate, what stands behind it, and one request through it."""
 
-    def __init__(self, decision=OPEN, admit=admitted, broken=False, job=True):
+    def __init__(self, decision=OPEN, admit=admitted, broken=False, job=True, status=200):
         self.pen, self.job, self.passed, self.read = Pen(broken), job, [], 0
+        self.status, self.counted = status, []
         where = Where("EU", "FR", "own", "EU")
         tables: Any = SimpleNamespace(decide=lambda *_, **__: decision, place=lambda _: where, grounds=GROUNDS)
         place = Place(cell="eu-par", region=HERE, evidence="declared", egress="4" * 64, accelerator="cpu")
@@ -81,7 +83,11 @@ class World:
             keep=self.keep,
             made=self.made,
             free=lambda scope: scope["path"] == "/healthz",
+            missed=self.missed,
         )
+
+    async def missed(self, tenant, why):
+        self.counted.append((tenant, why))
 
     async def keep(self, digest, constraints):
         assert constraints == DEMANDS
@@ -93,7 +99,9 @@ class World:
     async def inner(self, scope, receive, send):
         self.passed.append(scope)
         await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if not self.status:
+            raise RuntimeError("a mistake of ours")
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
     def ask(self, method="POST", path="/v1/videos", key="Bearer k", **headers):
@@ -230,3 +238,48 @@ def test_decisions_hold_only_what_the_schema_allows():
 
     assert isinstance(world.pen.entries[0], Decided)
     assert (world.pen.entries[0].cls, world.pen.entries[0].sub) == ("public", "JP")
+
+
+TENANT = "t-0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("world", "counted"),
+    [
+        (World(decision=NOWHERE), [(TENANT, Rejection.NO_COMPLIANT_REGION)]),
+        (World(broken=True), [(TENANT, Rejection.UNAVAILABLE)]),
+        (World(decision=Decision((), {}, GROUNDS, "stale_table")), [(TENANT, Rejection.UNAVAILABLE)]),
+        (World(status=503, job=False), [(TENANT, Rejection.UNAVAILABLE)]),
+        (World(status=500, job=True), []),
+        (World(status=400, job=False), []),
+        (World(status=429, job=False), []),
+        (World(), []),
+        (World(decision=ONLY_THERE), []),
+        (World(admit=lambda _: Rejected(Reason.UNKNOWN)), []),
+        (World(admit=lambda _: Rejected(Reason.WRONG_CELL, Cell("jp-tyo"))), []),
+    ],
+    ids=[
+        "the boundary", "no log", "old rules", "an error of ours", "an error after the job was made",
+        "the caller's mistake", "too much at once, which admission counts", "a film", "the wrong cell", "no key",
+        "another cell's key",
+    ],
+)  # fmt: skip
+def test_a_request_that_no_film_came_of_counts_as_whose_fault_it_was(world, counted):
+    world.ask()
+
+    assert world.counted == counted
+
+
+def test_a_request_that_breaks_the_cell_counts_as_ours():
+    world = World(status=0, job=False)
+
+    with pytest.raises(RuntimeError):
+        world.ask()
+    assert world.counted == [(TENANT, Rejection.UNAVAILABLE)]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/videos/video_1"), ("POST", "/v1/files")])
+def test_only_requests_for_films_count(method, path):
+    world = World(decision=NOWHERE)
+
+    assert (world.ask(method=method, path=path).status, world.counted) == (403, [])
