@@ -48,13 +48,14 @@ def shares_of(samples: Iterable[Sample], line: Line, refused: Iterable[Refused] 
     for sample in samples:
         if sample.ordered > lately:
             taken[sample.patience_ms] += sample.hand_ms / whole
+    oldest = line.now
     for _, due, created, _, cost_ms in line.waiting:
+        oldest = created if created < oldest else oldest
         if created > lately:
             taken[due - created] += cost_ms / whole
     for gone in refused:
         if gone.at > lately:
             taken[gone.patience_ms] += gone.cost_ms / whole
-    oldest = min((each.created for each in line.waiting), default=line.now)
     lasts = min(max(line.now - oldest, LEAST_SEEN_MS), MOST_SEEN_MS)
     return Shares(_bounded(taken), lasts)
 
