@@ -6,6 +6,7 @@ This is what Pulumi's language host does; `infra.plan.engine` starts it as `pyth
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import runpy
@@ -18,6 +19,7 @@ from pulumi.runtime.config import get_config_env
 
 def main() -> None:
     """Runs the folder that the first argument names; the exit status is 1 when the program fails."""
+    gc.disable()  # the process lives for seconds, and a third of them would go into looking for what is never rubbish
     folder = sys.argv[1]
     address = os.environ["PULUMI_MONITOR"]
     configure(

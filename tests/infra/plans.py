@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -37,9 +38,22 @@ def stacks() -> tuple[str, ...]:
 
 
 @cache
+def planned(stack: str) -> tuple[Plan, float]:
+    """The plan of a stack, made once in a session, and the seconds of processor time that it took."""
+    before = _spent()
+    made = Plan.from_json(json.loads(_run(["infra.plan", stack, "--json", "--day", DAY, "--patience", "120"])))
+    return made, _spent() - before
+
+
 def plan(stack: str) -> Plan:
     """The plan of a stack; made once in a session."""
-    return Plan.from_json(json.loads(_run(["infra.plan", stack, "--json", "--day", DAY, "--patience", "120"])))
+    return planned(stack)[0]
+
+
+def _spent() -> float:
+    """Seconds of processor time of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def judge(base: Plan, previewed: bool = False) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ import pytest
 
 from infra.plan.golden import text
 from infra.plan.resources import Plan, Resource
-from tests.infra.plans import PYTHON, ROOT, plan, stacks
+from tests.infra.plans import PYTHON, ROOT, plan, planned, stacks
 
 GOLDEN = ROOT / "tests" / "infra" / "golden"
 STACKS = stacks()
@@ -61,6 +61,11 @@ def test_a_plan_is_the_one_that_was_agreed(stack):
         + f"\nIf this is meant: infra/.venv/bin/python -m infra.plan {stack.stack} --day 2026-11-21 "
         + f"> tests/infra/golden/{stack.stack}.txt"
     )
+
+
+def test_a_plan_takes_less_than_ten_seconds_of_one_processor(stack):
+    """Time on the wall depends on who else works on the machine; this does not, or hardly."""
+    assert planned(stack.stack)[1] < 10.0
 
 
 def test_no_agreed_plan_is_left_over():
