@@ -6,9 +6,12 @@ import base64
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -38,6 +41,7 @@ class World:
     def __init__(self, answer: Callable[[str, str], Answer]) -> None:
         self.answer = answer
         self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.drips = 0.0  # seconds before each byte of an answer
 
     def serve(self, trust: ssl.SSLContext | None) -> ThreadingHTTPServer:
         world = self
@@ -48,8 +52,9 @@ class World:
                 status, body = world.answer(self.command, self.path)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("Location", "/api/v1/nodes/node-7")
                 self.end_headers()
-                self.wfile.write(body)
+                world.say(self.wfile, body)
 
             do_PUT = do_GET  # noqa: N815  http.server calls it so
 
@@ -61,6 +66,17 @@ class World:
             server.socket = trust.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         return server
+
+    def say(self, out: BufferedIOBase, body: bytes) -> None:
+        """The body, as slowly as this world is; whoever asked may hang up."""
+        with suppress(OSError):
+            for piece in bytewise(body) if self.drips else [body]:
+                time.sleep(self.drips)
+                out.write(piece)
+
+
+def bytewise(body: bytes) -> list[bytes]:
+    return [body[at : at + 1] for at in range(len(body))]
 
 
 def node(region: str | None = "fr-par", name: str = "node-7") -> bytes:
@@ -103,7 +119,7 @@ class Pod:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority)
         self.server = self.world.serve(context)
-        token.write_text("the-token\n")
+        token.write_text("the-token")
 
     def settings(self, **more: object) -> Attest:
         told: dict[str, object] = {
@@ -139,7 +155,7 @@ def test_the_cluster_is_asked_for_one_node_s_metadata_and_nothing_else(pod: Pod)
 
     (method, path, headers), *more = pod.world.asked
     assert (method, path, more) == ("GET", "/api/v1/nodes/node-7", [])
-    assert headers["authorization"] == "Bearer the-token"
+    assert headers["authorization"].lower() == "bearer the-token"  # the scheme in either case (RFC 9110, 11.1)
     assert "as=PartialObjectMetadata" in headers["accept"]
 
 
@@ -170,6 +186,22 @@ def test_an_answer_that_says_less_than_the_region_is_a_refusal(pod: Pod, status:
 
     with pytest.raises(Refused, match=said):
         pod.attest()
+    assert len(pod.world.asked) == 1
+
+
+def test_an_answer_that_drips_is_not_waited_for(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.attest.node.SECONDS", 0.2)
+    pod.world.drips = 0.05
+
+    with pytest.raises(Unavailable, match=r"takes more than 0\.2 s"):
+        pod.attest()
+
+
+def test_a_proxy_of_the_environment_is_shown_no_token(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    assert pod.attest() is Evidence.ENDPOINT
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
