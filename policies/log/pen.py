@@ -42,10 +42,15 @@ class Pen:
             log.noted()
         return pen
 
-    def write(self, entry: Entry, *, patience: float = 10.0) -> Future[Receipt]:
-        """Hand in an entry; the future is done when it is durable under a signed head. See `Writer.append`."""
+    def write(self, entry: Entry, *, patience: float = 10.0, identity: str | None = None) -> Future[Receipt]:
+        """Hand in an entry; the future is done when it is durable under a signed head. See `Writer.append`.
+
+        `identity` is the entry's id where the author has drawn one already: 32 hexadecimal digits. An entry that may be
+        told twice is known again by it.
+        """
         with self._turn:
-            stamp = Stamp(ts=self._now(), id=self._rng(16).hex(), salt=self._rng(16).hex(), w=self.writer, n=self._next)
+            drawn, salt = identity or self._rng(16).hex(), self._rng(16).hex()
+            stamp = Stamp(ts=self._now(), id=drawn, salt=salt, w=self.writer, n=self._next)
             future = self.log.append(encode(entry, stamp), patience=patience)
             self._next += 1
         return future
