@@ -29,9 +29,10 @@ from serving.jobs.store import Store
 from serving.meter import usage
 from serving.meter.account import HOUR_MS, Account, quotas_of, subject
 from serving.sla.admission import Taken, Turned, consider
+from serving.sla.forecast import Calm, Forecast, begins, forecast_of, served
 from serving.sla.line import LAST, Line, Waiting, line_of
 from serving.sla.pace import Estimate, Pace, Sample, learn
-from serving.sla.shares import Refused, Shares, overtaken, shares_of
+from serving.sla.shares import Refused, Shares, shares_of
 from serving.sla.terms import Terms
 from serving.sla.work import Work
 from serving.wish import Role, Wish
@@ -70,6 +71,7 @@ class Admission:
         self._line = Line(now=0, hands=0, busy_ms=(), waiting=())
         self._begins: Mapping[str, tuple[int, int]] = {}  # place and start of each waiting job
         self._pace, self._samples, self._shares = Pace(pooled=None), list[Sample](), Shares()
+        self._forecast, self._calm = Forecast(), Calm()
         self._refused: deque[Refused] = deque(maxlen=REMEMBERED)  # by this gateway
         self._accounts = dict[str, Account]()
         self._looked = self._learnt = -(2**62)
@@ -87,7 +89,9 @@ class Admission:
         with self._turn:
             self._look()
             cost = self._pace.estimate(f"{facts.mode}/{facts.resolution}", work, first)
-            found = consider(self._line, promised, cost, self._shares, region=self.offer.region)
+            found = consider(
+                self._line, promised, cost, self._shares, region=self.offer.region, forecast=self._forecast
+            )
             if isinstance(found, Taken):
                 self._join(draft, found, cost)
             elif found.retry_ms:
@@ -108,7 +112,7 @@ class Admission:
             if seen is None:
                 return None
             patience = LAST if job.due is None else job.due - job.created
-            return seen[0], round(overtaken(seen[1], patience, self._shares)) + job.estimated_ms
+            return seen[0], round(begins(seen[1], patience, self._forecast)) + job.estimated_ms
 
     def _promise(self, service: str, facts: ClipFacts) -> Promise:
         try:
@@ -135,6 +139,8 @@ class Admission:
                 for place, (each, start) in enumerate(zip(self._line.waiting, self._line.starts(), strict=True))
             }
             self._shares = shares_of(self._samples, self._line, self._refused)
+            self._calm.look(served(self._samples, self._line.now, self._line.hands), self._line)
+            self._forecast = forecast_of(self._samples, self._line, self._calm.parts)
             self._looked = now
 
     def _learn(self) -> None:

@@ -45,7 +45,14 @@ class Billed:
             return None
         t = self.terms
         patience = min(t.wait_ms, max(0, t.video_ms - self.hand_ms))
-        return Sample(kind=t.kind, work=t.work, hand_ms=self.hand_ms, patience_ms=patience, ordered=self.ordered)
+        return Sample(
+            kind=t.kind,
+            work=t.work,
+            hand_ms=self.hand_ms,
+            patience_ms=patience,
+            ordered=self.ordered,
+            done=self.at,
+        )
 
 
 def written(terms: str, **told: object) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 from policies.promises import Promise, Run, seat
 from policies.sla import Rejection
+from serving.sla.forecast import Forecast, begins
 from serving.sla.line import Line
 from serving.sla.pace import Estimate
 from serving.sla.shares import Shares, overtaken
@@ -51,9 +52,13 @@ def consider(
     *,
     region: str = "here",
     priority: int = 0,
+    forecast: Forecast | None = None,
 ) -> Taken | Turned:
-    """The decision about one film. `shares` says who will overtake it; a line without hands has no capacity."""
-    asked = _Asked(promise, cost, shares, region, priority)
+    """The decision about one film. `shares` says who will overtake it; a line without hands has no capacity.
+
+    A `forecast` changes what is foretold, and never the decision.
+    """
+    asked = _Asked(promise, cost, shares, region, priority, forecast)
     found = _decide(line, asked)
     if isinstance(found, Taken) or not found.retry_ms:
         return found
@@ -67,6 +72,7 @@ class _Asked:
     shares: Shares
     region: str
     priority: int
+    forecast: Forecast | None
 
     @property
     def sure(self) -> float:
@@ -103,7 +109,8 @@ def _decide(line: Line, asked: _Asked) -> Taken | Turned:
     harm = _harm(line, place, before, starts, squares, slack, cost.spread)
     if harm or not isinstance(seated, Run):
         return Turned(why=Rejection.QUEUE_FULL, retry_ms=max(late - slack, harm, 1), patience_ms=slack)
-    return Taken(slack_ms=slack, eta_ms=round(begin) + cost.ms)
+    foretold = begin if asked.forecast is None else begins(starts[place], slack, asked.forecast)
+    return Taken(slack_ms=slack, eta_ms=round(foretold) + cost.ms)
 
 
 def _room(line: Line, squares: int, overtaken_ms: float, asked: _Asked) -> float:
@@ -126,11 +133,13 @@ def _harm(
     the film and with it, `squares` those of the costs ahead of it.
     """
     until, hands = 0, max(1, line.hands)
-    for waiting, old, new in zip(line.waiting[place:], before[place:], starts[place + 1 :], strict=True):
-        room = waiting.due - line.now
+    for (_, due, _, _, cost_ms), old, new in zip(
+        line.waiting[place:], before[place:], starts[place + 1 :], strict=True
+    ):
+        room = due - line.now
         if old < new and old <= room - spread * sqrt(squares) / hands < new:
             until = max(until, min(old, room - slack) + 1)
-        squares += waiting.cost_ms**2
+        squares += cost_ms * cost_ms
     return until
 
 

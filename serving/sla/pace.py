@@ -30,6 +30,7 @@ class Sample:
     hand_ms: int  # that a hand was busy with it
     patience_ms: int  # between its acceptance and the latest start that keeps its promise
     ordered: int  # when it was taken on; milliseconds since 1970
+    done: int = 0  # when it was there; 0 when that was not told
 
 
 @dataclass(frozen=True, slots=True)
