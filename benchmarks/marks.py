@@ -35,21 +35,13 @@ from model.train.codecs import any_scene, clouds
 from model.world.render import render
 from model.world.sound import sound as heard
 from serving.media.marks.c2pa import Residency, Standing, inspect, sign
+from serving.media.marks.canvas import _MADE, CANVASES, contrast, seen, waves_of
 from serving.media.marks.carrier import directions
 from serving.media.marks.certificate import development
 from serving.media.marks.detect import FPS, LIKE, detect
 from serving.media.marks.payload import Chips, chips_of, pid_of, read_many
 from serving.media.marks.watermark_sound import RATE, _spectra, mark_sound, read_sound
-from serving.media.marks.watermark_video import (
-    _MADE,
-    CANVASES,
-    MOST_READ,
-    _contrast,
-    _seen,
-    _waves,
-    mark_frames,
-    read_frames,
-)
+from serving.media.marks.watermark_video import MOST_READ, mark_frames, read_frames
 
 KEY: Final = sha256(b"benchmark").digest()
 SMALL: Final = (Size(64, 64), Size(80, 48), Size(48, 80))
@@ -300,12 +292,14 @@ def alarms(pieces: int, console: Console, tell: Callable[[Alarms], None] = lambd
     """Films without a mark, each under many keys, as delivered bytes would be read. What the key does not change is
     reckoned once for each film, which a check holds to the reader. `tell` hears how far it is."""
     unmarked = [read_film(encode_film(film), fps=FPS, rate=RATE, cut=True) for _, film in films(60)]
-    seen = [_waves_of(film) for film in unmarked]
+    heights = [_heights(film) for film in unmarked]
     raised = done = 0
     for number in track(range(-(-pieces // len(unmarked))), "unmarked", console=console):
         key = sha256(b"false alarm %d" % number).digest()
         for place, film in enumerate(unmarked):
-            chips = [waves @ _waves(canvas, key).secret for canvas, waves in zip(CANVASES, seen[place], strict=True)]
+            chips = [
+                waves @ waves_of(canvas, key).secret for canvas, waves in zip(CANVASES, heights[place], strict=True)
+            ]
             if number == 0 and not all(map(_alike, chips, read_frames(film.frames, key))):
                 raise AssertionError("The reader reads otherwise than this benchmark.")
             readings: list[Chips] = [*chips, *read_sound(film.sound, film.rate, key)]
@@ -321,13 +315,12 @@ def _alike(one: Chips, other: Chips) -> bool:
     return bool(np.allclose(one, other, rtol=1e-3, atol=1e-4))
 
 
-def _waves_of(film: Film) -> list[np.ndarray]:
+def _heights(film: Film) -> list[np.ndarray]:
     """What each canvas sees of a film before any key is known, as `read_frames` sees it."""
     whole = []
     for canvas in CANVASES:
-        waves = _waves(canvas, KEY)
-        contrast = _contrast(_seen(film.frames, canvas.side, MOST_READ))
-        whole.append(np.matmul(np.matmul(waves.basis, contrast), waves.basis.T)[:, waves.ring].mean(0))
+        looks = seen(film.frames, canvas.side, MOST_READ)
+        whole.append(waves_of(canvas, KEY).heights(np.stack([contrast(look) for look in looks])).mean(0))
     return whole
 
 

@@ -1,27 +1,35 @@
 """Finds a cell's watermark in a film, however it was encoded since.
 
-A reading counts when its check of 16 bits holds and it is as like the mark that it claims to be as chance hardly ever
-is. Six readings are tried of one film at most, two of the picture and four of the sound, so what is not marked passes
-with a chance of 6 in 65,536 before the likeness is asked; `benchmarks/marks.py` measures what is left.
+A reading counts when its check of 16 bits holds and it is LIKE the mark that it claims to be. How often that happens
+without a mark is bounded, whatever is in the film: the code is linear and the cell's key scrambles it, so what chance
+reads is each of the 2^64 words as often as any other, and passes the check once in 65,536 times, however like it is.
+At most READINGS are tried of one film, and one reading of chance in ten is LIKE what it claims to be. So less than 1 in
+40,000 films without a mark is taken for one with it; benchmarks/marks.py counts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+import numpy as np
+
 from model.clip import Film
 from model.media import read_film
-from serving.media.marks.payload import Chips, Read, read_chips
-from serving.media.marks.watermark_sound import RATE, read_sound
+from serving.media.marks.payload import Chips, Read, read_many
+from serving.media.marks.watermark_sound import BEGINNINGS, RATE, read_sound
 from serving.media.marks.watermark_video import read_frames
 
-__all__ = ["LIKE", "Found", "detect"]
+__all__ = ["LIKE", "READINGS", "Found", "Readings", "detect", "readings"]
 
-LIKE: Final = 0.72  # of a reading with what it claims to be; 1 in 100 readings of chance comes so far, before its check
+LIKE: Final = 0.70  # of a reading with what it claims to be
 FPS: Final = Fraction(8)  # frames per second that are looked at; the mark stands still
+PICTURES: Final = 2  # readings of the picture, one for each canvas
+READINGS: Final = (
+    PICTURES + BEGINNINGS + PICTURES * BEGINNINGS
+)  # of one film at most: picture, sound, and both together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +39,45 @@ class Found:
     pid: str  # 12 hexadecimal digits; see `payload.pid_of`
     picture: float  # likeness 0..1 of what the picture and
     sound: float  # the sound say; 0 where they say nothing, or something else that is less sure
+    both: float = 0.0  # likeness of what they say together, which may be there when neither is sure alone
 
     @property
     def likeness(self) -> float:
-        """Of the surer of the two."""
-        return max(self.picture, self.sound)
+        """Of the surest."""
+        return max(self.picture, self.sound, self.both)
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What a film may say, a row of chips for each."""
+
+    picture: Sequence[Chips]
+    sound: Sequence[Chips]
+
+    @property
+    def both(self) -> list[Chips]:
+        """Each of the picture with each of the sound, both of which count alike."""
+        return [_even(seen) + _even(heard) for seen in self.picture for heard in self.sound]
+
+    @property
+    def rows(self) -> Chips:
+        """All of them [readings, CHIPS]."""
+        return np.stack([*self.picture, *self.sound, *self.both])
+
+    def found(self, reads: Sequence[Read | None]) -> Found | None:
+        """The mark that they say, of what their rows were decoded to."""
+        sure = [read if read is not None and read.likeness >= LIKE else None for read in reads]
+        if not any(sure):
+            return None
+        pid = max((read for read in sure if read), key=lambda read: read.likeness).pid
+        likeness = [read.likeness if read and read.pid == pid else 0.0 for read in sure]
+        pictures, sounds = len(self.picture), len(self.picture) + len(self.sound)
+        return Found(
+            pid=pid,
+            picture=max(likeness[:pictures], default=0.0),
+            sound=max(likeness[pictures:sounds], default=0.0),
+            both=max(likeness[sounds:], default=0.0),
+        )
 
 
 def detect(film: Film | bytes, key: bytes) -> Found | None:
@@ -46,18 +88,15 @@ def detect(film: Film | bytes, key: bytes) -> Found | None:
     """
     if isinstance(film, bytes):
         film = read_film(film, fps=FPS, rate=RATE, cut=True)
-    seen = _readings(key, read_frames(film.frames, key))
-    heard = _readings(key, read_sound(film.sound, film.rate, key))
-    if not seen and not heard:
-        return None
-    pid = max((*seen, *heard), key=lambda each: each.likeness).pid
-    return Found(pid=pid, picture=_likeness(seen, pid), sound=_likeness(heard, pid))
+    said = readings(film, key)
+    return said.found(read_many(key, said.rows))
 
 
-def _readings(key: bytes, chips: Iterable[Chips]) -> list[Read]:
-    readings = (read_chips(key, each) for each in chips)
-    return [each for each in readings if each is not None and each.likeness >= LIKE]
+def readings(film: Film, key: bytes) -> Readings:
+    """What a film may say to a cell with this key."""
+    return Readings(read_frames(film.frames, key), read_sound(film.sound, film.rate, key))
 
 
-def _likeness(readings: Iterable[Read], pid: str) -> float:
-    return max((each.likeness for each in readings if each.pid == pid), default=0.0)
+def _even(chips: Chips) -> Chips:
+    even: Chips = chips / np.float32(max(float(np.linalg.norm(chips)), 1e-9))
+    return even

@@ -83,9 +83,9 @@ def _parity(words: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([int(word).bit_count() & 1 for word in words.flat], np.int64).reshape(words.shape)
 
 
-#: What each of the 512 windows of nine bits is coded as, +1 and -1: [256 states, newest bit, chips].
+#: Which of the four sums of two chips each of the 512 windows of nine bits asks for: both, the first less the second, …
 _WINDOWS: Final = np.arange(2 * STATES)
-_SIGNS: Final = np.stack([1 - 2.0 * _parity(_WINDOWS & g) for g in GENERATORS], -1).reshape(2, STATES, RATE)
+_SUMS: Final = 2 * _parity(_WINDOWS & GENERATORS[0]) + _parity(_WINDOWS & GENERATORS[1])
 
 
 def _coded(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -102,21 +102,22 @@ def _coded(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def _decoded(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The likeliest bits [readings, BITS], by Viterbi's algorithm around the circle; those of the middle lap count."""
-    steps = np.tile(soft.reshape(len(soft), BITS, RATE), (1, LAPS, 1))
-    score = np.zeros((len(soft), STATES))
-    came = np.zeros((LAPS * BITS, len(soft), STATES), np.uint8)
+    first, second = np.asarray(soft.reshape(len(soft), BITS, RATE).transpose(2, 1, 0), np.float32)
+    sums = np.stack([first + second, first - second, second - first, -first - second], 1)  # [BITS, 4, readings]
+    score = np.zeros((STATES, len(soft)), np.float32)
+    came = np.zeros((LAPS * BITS, STATES, len(soft)), np.bool_)
     for step in range(LAPS * BITS):
         # Register s and newest bit b make window b<<8|s, whose next register drops the lowest bit: b<<7|s>>1.
-        gain = np.einsum("nr,bsr->nbs", steps[:, step], _SIGNS)
-        reached = (score[:, None] + gain).reshape(len(soft), 2, STATES // 2, 2)
-        came[step] = reached.argmax(3).reshape(len(soft), STATES)
-        score = reached.max(3).reshape(len(soft), STATES)
-    return _traced(score.argmax(1), came)
+        reached = np.concatenate([score, score])
+        reached += sums[step % BITS, _SUMS]
+        np.greater(reached[1::2], reached[0::2], out=came[step])
+        score = np.maximum(reached[0::2], reached[1::2])
+    return _traced(score.argmax(0), came)
 
 
-def _traced(state: NDArray[np.int64], came: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _traced(state: NDArray[np.intp], came: NDArray[np.bool_]) -> NDArray[np.uint8]:
     bits, each = np.zeros((len(state), len(came)), np.uint8), np.arange(len(state))
     for step in range(len(came) - 1, -1, -1):
         bits[:, step] = state >> 7
-        state = (state << 1 | came[step, each, state]) & (STATES - 1)
+        state = (state << 1 | came[step, state, each]) & (STATES - 1)
     return bits[:, BITS : 2 * BITS]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from model.clip import Sound
 from model.media import resample
-from serving.media.marks.carrier import directions
+from serving.media.marks.carrier import Directions, directions
 from serving.media.marks.payload import CHIPS, Chips
 
 __all__ = ["RATE", "mark_sound", "read_sound"]
@@ -41,7 +41,7 @@ MARGINS: Final = (
     0.95,
 )  # the same at most, in long sound and in short; between them as much as chips read of the sound itself
 MOST: Final = 0.2  # of the loudness around it: how strong the noise may be in all (-14 dB)
-ROUNDS: Final = 8
+ROUNDS: Final = 2
 FINER: Final = 2  # parts of a sample to which a reader finds the beginning
 BEGINNINGS: Final = 4  # moments that a reader tries; each is one more chance of a false alarm
 NEAR: Final = 16  # half samples within which two moments are one
@@ -52,18 +52,27 @@ def mark_sound(sound: Sound, rate: int, chips: Chips, key: bytes) -> Sound:
     heard = resample(sound, rate, RATE)
     if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE:
         return sound
-    secret = directions(key, "sound", 2 * (BAND[1] - BAND[0]))
-    drowned = np.sqrt(np.mean((_tones(_even(heard)) @ secret) ** 2, axis=1, keepdims=True))
-    wanted = np.clip(drowned, LEAST, np.clip(2 * PERIOD / len(heard), *MARGINS)) * _shares(len(heard))
-    gains, strengths = _loudness(_tiles(heard)), np.zeros((len(wanted), CHIPS), np.float32)
-    for _ in range(ROUNDS):
-        noise = _shaped(_seconds(strengths @ secret.T), gains, len(heard))
-        lacks = np.maximum(wanted - chips * (_tones(_even(heard + noise)) @ secret), 0)
-        if (lacks < wanted / 20).all():
-            break
-        strengths = _within(strengths + chips * lacks, MOST)
+    tiles = _tiles(heard)
+    noise = _joined(_fitted(tiles, len(heard), chips, directions(key, "sound", 2 * (BAND[1] - BAND[0]))), len(heard))
     marked: Sound = np.clip(sound + _exactly(resample(noise, RATE, rate), len(sound)), -1, 1).astype(np.float32)
     return marked
+
+
+def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tiles:
+    """Noise under what `tiles` have, which makes them read as wanted."""
+    gains = _loudness(tiles)
+    own = _tones(_even(tiles, length)) @ secret
+    drowned = np.sqrt(np.mean(own * own, axis=1, keepdims=True))
+    wanted = np.clip(drowned, LEAST, np.clip(2 * PERIOD / length, *MARGINS)) * _shares(length)
+    strengths = _within(chips * np.maximum(wanted - chips * own, 0), MOST)
+    for _ in range(ROUNDS):
+        noise = _tiles(_seconds(strengths @ secret.T).ravel()[:length])
+        noise *= gains
+        lacks = wanted - chips * (_tones(_even(tiles + noise, length)) @ secret)
+        if (lacks < wanted / 20).all():
+            break
+        strengths = _within(np.maximum(chips * strengths + lacks, 0) * chips, MOST)
+    return _tiles(_seconds(strengths @ secret.T).ravel()[:length]) * gains
 
 
 def read_sound(sound: Sound, rate: int, key: bytes) -> tuple[Chips, ...]:
@@ -71,7 +80,7 @@ def read_sound(sound: Sound, rate: int, key: bytes) -> tuple[Chips, ...]:
     heard = resample(sound, rate, RATE)
     if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE / 10:
         return ()
-    everywhere = _anywhere(_even(heard).mean(0), key)
+    everywhere = _anywhere(_even(_tiles(heard), len(heard)).mean(0), key)
     power, found = (everywhere**2).sum(0), []
     for _ in range(BEGINNINGS):
         best = int(power.argmax())
@@ -92,11 +101,10 @@ def _shares(length: int) -> NDArray[np.float32]:
     return shares
 
 
-def _even(heard: Sound) -> NDArray[np.float32]:
+def _even(tiles: Tiles, length: int) -> NDArray[np.float32]:
     """The sound divided by its loudness, second after second [seconds, PERIOD]."""
-    tiles = _tiles(heard)
-    even = _joined(tiles / _loudness(tiles), len(heard))
-    return np.pad(even, (0, -len(even) % PERIOD)).reshape(-1, PERIOD)
+    even = _joined(tiles / _loudness(tiles), length)
+    return np.pad(even, (0, -length % PERIOD)).reshape(-1, PERIOD)
 
 
 def _tones(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -130,11 +138,6 @@ def _anywhere(folded: NDArray[np.float32], key: bytes) -> NDArray[np.float32]:
     return everywhere
 
 
-def _shaped(seconds: NDArray[np.float32], gains: NDArray[np.float32], length: int) -> Sound:
-    """Noise, second after second, as loud as `gains` say in each tile."""
-    return _joined(_tiles(seconds.ravel()[:length]) * gains, length)
-
-
 @lru_cache(maxsize=1)
 def _window() -> NDArray[np.float32]:
     """The root of a Hann window, whose squares at half steps add up to one."""
@@ -159,12 +162,17 @@ def _joined(tiles: Tiles, length: int) -> Sound:
 
 def _loudness(tiles: Tiles) -> NDArray[np.float32]:
     """Root mean square around each tile, three moments by five tones, and the hiss below which all is calm."""
-    power = np.abs(tiles) ** 2 / np.float32(WINDOW / 2)  # a tile of noise then has the noise's own power
-    for reach, axis in ((1, 0), (2, 1)):
-        room = [(reach, reach) if each == axis else (0, 0) for each in (0, 1)]
-        power = np.lib.stride_tricks.sliding_window_view(np.pad(power, room, "edge"), 2 * reach + 1, axis).mean(-1)
+    power = (tiles.real**2 + tiles.imag**2) / np.float32(WINDOW / 2)  # a tile of noise has the noise's own power
+    power = _near(_near(power, 1).T, 2).T
     loudness: NDArray[np.float32] = (np.sqrt(power) + HISS).astype(np.float32)
     return loudness
+
+
+def _near(power: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
+    """Means of rows and of as many before and after them; the first and the last are repeated."""
+    room = np.pad(power, ((reach, reach), (0, 0)), "edge")
+    whole = sum(room[start : start + len(power)] for start in range(2 * reach + 1))
+    return np.asarray(whole / np.float32(2 * reach + 1))
 
 
 def _exactly(sound: Sound, length: int) -> Sound:

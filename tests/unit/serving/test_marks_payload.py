@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.media.marks.payload import CHIPS, chips_of, pid_of, read_chips, read_many
+from serving.media.marks.detect import LIKE
+from serving.media.marks.payload import CHIPS, _coded, _decoded, chips_of, pid_of, read_chips, read_many
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 ids = st.binary(min_size=6, max_size=6).map(bytes.hex)
@@ -62,6 +63,26 @@ def test_noise_alone_is_next_to_nothing_like_a_mark():
     noise = np.random.default_rng(1).normal(0, 1, (500, CHIPS)).astype(np.float32)
 
     assert [read for read in read_many(KEY, noise) if read is not None and read.likeness > 0.72] == []
+
+
+@given(pid=ids, seed=st.integers(0, 2**32 - 1))
+def test_a_word_laid_over_a_reading_changes_what_is_read_by_that_word_alone(pid, seed):
+    """So a key that scrambles makes every word as likely as any other, which bounds false alarms for any film."""
+    noise = np.random.default_rng(seed).normal(0, 1, (1, CHIPS)).astype(np.float32)
+    word = np.unpackbits(np.frombuffer(bytes.fromhex(pid) + b"\x5a\xc3", np.uint8))
+
+    over = _decoded(noise * (1 - 2 * _coded(word)).astype(np.float32))
+
+    assert np.array_equal(over ^ word, _decoded(noise))
+
+
+def test_one_reading_of_chance_in_ten_is_like_what_it_claims_to_be():
+    noise = np.random.default_rng(2).normal(0, 1, (4_000, CHIPS)).astype(np.float32)
+
+    words = np.stack([1 - 2 * _coded(word) for word in _decoded(noise)])
+
+    likeness = (words * noise).sum(1) / np.linalg.norm(noise, axis=1) / CHIPS**0.5
+    assert (likeness >= LIKE).mean() < 0.115  # 0.097 and four standard deviations
 
 
 def test_silence_reads_as_nothing():

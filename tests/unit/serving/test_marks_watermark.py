@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from model.clip import Film, Size
 from model.media import fit, resample
@@ -13,7 +17,6 @@ from model.train.codecs import any_scene, clouds
 from model.world.render import render
 from serving.media.marks.detect import detect
 from serving.media.marks.payload import chips_of
-from serving.media.marks.rehearsal import encoded
 from serving.media.marks.watermark_sound import mark_sound
 from serving.media.marks.watermark_video import mark_frames
 
@@ -28,6 +31,20 @@ SMALL = Size(64, 64)
 
 def toy(seed, size=SMALL, frames=16):
     return render(any_scene(np.random.default_rng(seed), size), frames)
+
+
+def encoded(frames, fps, crf):
+    """Through H.264 and back, at a constant quality that others choose."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": crf, "threads": "1"})
+        stream.height, stream.width = frames.shape[1:3]
+        for pixels in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
+        container.mux(stream.encode(None))
+    out.seek(0)
+    with av.open(out, "r") as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def silent(frames, fps=FPS):
@@ -55,6 +72,15 @@ def test_a_picture_of_any_size_carries_its_mark(size):
     assert found is not None
     assert (found.pid, found.sound) == (PID, 0)
     assert (marked.shape, marked.dtype) == (frames.shape, np.dtype(np.uint8))
+
+
+def test_what_the_first_writer_marked_is_still_read():
+    kept = np.asarray(Image.open(Path(__file__).parent / "marked_by_the_first_writer.png"))
+
+    found = detect(silent(kept[None]), KEY)
+
+    assert found is not None
+    assert found.pid == PID
 
 
 @pytest.mark.parametrize("seed", range(4))

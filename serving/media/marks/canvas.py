@@ -1,0 +1,238 @@
+"""A film as the picture's mark sees it: frames on a small canvas, and how far each point stands out there.
+
+What may surprise:
+
+* A point is compared with those around it that are much like it, and the difference is divided by the contrast there.
+  So the edge of a body hardly counts, and texture hides more of a pattern than a flat wall, in both senses.
+* The frame is seen on a canvas of fixed size, so half the size is the same picture. Small films have room for coarse
+  waves only: they use another canvas, and the reader tries both. A crop moves everything and breaks the mark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.clip import Frames
+from serving.media.marks.carrier import Directions, directions
+from serving.media.marks.payload import Chips
+
+__all__ = [
+    "CALM",
+    "CANVASES",
+    "PLACES",
+    "Canvas",
+    "Kin",
+    "Plane",
+    "Waves",
+    "around",
+    "contrast",
+    "on_canvas",
+    "scale_of",
+    "seen",
+    "spread",
+    "waves_of",
+]
+
+Plane = NDArray[np.float32]  # [side, side] or [frames, side, side], levels of luma 0..255
+
+CALM: Final = 4.0  # levels of contrast that count as none: film grain, and what encoders leave
+ALIKE: Final = 16.0  # levels by which points of one surface may differ
+ROUGH: Final = 3.0  # the same in a film without flat surfaces, as a multiple of how much it varies
+PLACES: Final = 16  # around a point, with which it is compared
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A frame as the mark sees it: side x side, and the waves (half periods across it) that carry chips."""
+
+    side: int
+    low: int
+    high: int
+    margin: float  # what each chip is to read, in units of the contrast around it
+    most: float  # levels that the pattern may move a flat wall
+    seconds: int  # for which one pattern stands: a large film is let go while it is made
+
+
+CANVASES: Final = (Canvas(64, 4, 15, 2.6, 7.0, 3), Canvas(128, 8, 40, 2.6, 4.0, 1))
+
+
+@dataclass(frozen=True)
+class Waves:
+    """A canvas with its secret directions."""
+
+    canvas: Canvas
+    key: bytes
+
+    @cached_property
+    def basis(self) -> NDArray[np.float32]:
+        """Cosines [high + 1, side], orthonormal (DCT-II)."""
+        side, waves = self.canvas.side, np.arange(self.canvas.high + 1)
+        rows = np.cos(np.pi * waves[:, None] * (np.arange(side) + 0.5) / side) * np.sqrt(2 / side)
+        rows[0] /= np.sqrt(2)
+        basis: NDArray[np.float32] = rows.astype(np.float32)
+        return basis
+
+    @cached_property
+    def ring(self) -> NDArray[np.intp]:
+        """Which pairs of waves carry chips, as places in the square of all pairs."""
+        waves = np.arange(self.canvas.high + 1)
+        radius = np.hypot(waves[:, None], waves)
+        ring: NDArray[np.intp] = np.flatnonzero((radius >= self.canvas.low) & (radius <= self.canvas.high))
+        return ring
+
+    @cached_property
+    def secret(self) -> Directions:
+        """What each chip moves: [waves of the ring, CHIPS]."""
+        return directions(self.key, f"picture/{self.canvas.side}", len(self.ring))
+
+    def read(self, frames: Plane) -> Chips:
+        """Chips [frames, CHIPS] of frames on the canvas."""
+        return self.chips(np.stack([contrast(frame) for frame in frames]))
+
+    def chips(self, contrast: Plane) -> Chips:
+        """Chips [..., CHIPS] of contrasts [..., side, side]."""
+        chips: Chips = self.heights(contrast) @ self.secret
+        return chips
+
+    def heights(self, contrast: Plane) -> NDArray[np.float32]:
+        """How high the waves of the ring are [..., waves]; no key is needed to see that."""
+        waves = np.matmul(np.matmul(self.basis, contrast), self.basis.T)
+        return waves.reshape(*waves.shape[:-2], -1)[..., self.ring]
+
+    def pattern(self, chips: Chips) -> Plane:
+        """What moves chips by as much, on a canvas without contrast."""
+        high = len(self.basis)
+        waves = np.zeros(high * high, np.float32)
+        waves[self.ring] = self.secret @ chips
+        pattern: Plane = self.basis.T @ (waves.reshape(high, high) * np.float32(CALM)) @ self.basis
+        return pattern
+
+
+def waves_of(canvas: Canvas, key: bytes) -> Waves:
+    """The canvas with the key's directions, drawn once: a process has one key or few."""
+    made = _MADE.get((canvas, key))
+    if made is None:
+        made = _MADE[canvas, key] = Waves(canvas, key)
+    return made
+
+
+_MADE: Final[dict[tuple[Canvas, bytes], Waves]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """How much the points around each point of a frame are like it; `_places` lists their places.
+
+    With this held still, how far points stand apart is linear in the frame.
+    """
+
+    weights: NDArray[np.float32]  # [places, side, side], of which each point's sum with its own weight of 1 is 1
+
+    @classmethod
+    def of(cls, frame: Plane) -> Kin:
+        """Of a frame [side, side]."""
+        weights = np.abs(_apart_from(frame))
+        weights *= -1 / max(ALIKE, ROUGH * _roughness(frame))
+        weights += np.float32(1.5)
+        np.minimum(np.maximum(weights, 0, out=weights), 1, out=weights)
+        weights /= 1 + weights.sum(0)
+        return cls(weights)
+
+    def apart(self, frame: Plane) -> Plane:
+        """Each point less the mean of those around it that are of the same surface."""
+        apart: Plane = -np.einsum("kij,kij->ij", self.weights, _apart_from(frame))
+        return apart
+
+
+def contrast(frame: Plane) -> Plane:
+    """How far each point stands out from its surroundings, in units of how far points there do."""
+    apart = Kin.of(frame).apart(frame)
+    contrast: Plane = apart / scale_of(apart)
+    return contrast
+
+
+def spread(frames: Frames, most: int) -> Frames:
+    """At most `most` frames, spread over all."""
+    return frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))]
+
+
+def seen(frames: Frames, side: int, most: int) -> Plane:
+    """Luma of at most `most` frames, spread over all, on a canvas."""
+    return np.stack([on_canvas(Image.fromarray(frame).convert("L"), side) for frame in spread(frames, most)])
+
+
+def on_canvas(grey: Image.Image, side: int) -> Plane:
+    """A picture of grey levels on a canvas [side, side]."""
+    if (factor := min(grey.size) // (2 * side)) > 1:  # most of the way in whole steps, which are far quicker
+        grey = grey.reduce(factor)
+    grey = grey.convert("F")
+    way = Image.Resampling.BOX if min(grey.size) > side else Image.Resampling.BILINEAR
+    return np.asarray(grey.resize((side, side), way))
+
+
+def scale_of(apart: Plane) -> Plane:
+    """The contrast around each point: root mean square of a square of five, and what counts as calm."""
+    scale = _blurred(apart * apart, 2)
+    np.maximum(scale, 0, out=scale)
+    scale += np.float32(CALM * CALM)
+    return np.sqrt(scale, out=scale)
+
+
+def around(frame: Plane) -> Plane:
+    """What lies at each place around each point: [places, side, side]; edges are repeated."""
+    side = len(frame)
+    reach = side // 10
+    within = _within(side, reach)
+    padded = frame.take(within, 0).take(within, 1)
+    return np.stack([padded[reach + row :, reach + column :][:side, :side] for row, column in _places(reach)])
+
+
+def _apart_from(frame: Plane) -> Plane:
+    """The same, less the point itself."""
+    apart = around(frame)
+    apart -= frame
+    return apart
+
+
+@lru_cache(maxsize=4)
+def _within(side: int, reach: int) -> NDArray[np.intp]:
+    """Rows or columns from `reach` before the first to as many after the last, for which the nearest stands."""
+    return np.clip(np.arange(-reach, side + reach), 0, side - 1)
+
+
+@lru_cache(maxsize=4)
+def _places(reach: int) -> tuple[tuple[int, int], ...]:
+    """Rows and columns from a point, evenly spread over a disc as a sunflower's seeds are."""
+    number = np.arange(PLACES)
+    radius, angle = reach * np.sqrt((number + 0.5) / PLACES), number * np.pi * (3 - 5**0.5)
+    places = zip(np.rint(radius * np.cos(angle)), np.rint(radius * np.sin(angle)), strict=True)
+    return tuple(sorted({(int(row), int(column)) for row, column in places} - {(0, 0)}))
+
+
+def _roughness(frame: Plane) -> float:
+    """How much a frame varies within a small square, at its middling place."""
+    reach = len(frame) // 13
+    mean = _blurred(frame, reach)
+    varied = _blurred(frame * frame, reach) - mean * mean
+    return max(float(np.median(varied[::2, ::2])), 0) ** 0.5  # a quarter of the places says as much
+
+
+def _blurred(planes: Plane, reach: int) -> Plane:
+    """Means over squares of 2 reach + 1 points, edges repeated."""
+    means = _means(planes.shape[-1], reach)
+    return np.asarray(means @ planes @ means.T, np.float32)
+
+
+@lru_cache(maxsize=4)
+def _means(side: int, reach: int) -> NDArray[np.float32]:
+    """A matrix [side, side] whose rows take the mean of 2 reach + 1 neighbours."""
+    means = np.zeros((side, side), np.float32)
+    for step in range(-reach, reach + 1):
+        np.add.at(means, (np.arange(side), np.clip(np.arange(side) + step, 0, side - 1)), 1 / (2 * reach + 1))
+    return means

@@ -1,0 +1,109 @@
+"""Finds the pattern that makes frames read as wanted, on the canvas.
+
+What may surprise:
+
+* The writer reads its own work, and strengthens just those chips that the film drowns.
+* How far points stand apart is linear in a pattern as long as it is held still which points are alike and how much
+  contrast is around them. So rounds work on that, which is one plane however many frames are looked at, and the
+  frames are looked at twice: as they are, and with the pattern in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.media.marks.canvas import CALM, PLACES, Kin, Plane, Waves, around, scale_of
+from serving.media.marks.payload import Chips
+
+__all__ = ["Fit", "fit_pattern", "refit_pattern"]
+
+DEEPEST: Final = 3.0  # how many times stronger than on a flat wall the pattern may be in texture
+ROUNDS: Final = 3  # in which chips are strengthened, each time that the frames were looked at
+NEAR: Final = 1 / 20  # of what a chip is to read: what it may lack
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A pattern, and how strong each chip is in it."""
+
+    strength: float  # as a multiple of what a canvas asks for
+    pattern: Plane  # levels that it moves
+    strengths: Chips
+    depth: Plane  # how many times stronger than on a flat wall it may be at each point
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    """The mean contrast of some frames as a linear function of a pattern that is laid over all of them."""
+
+    still: Plane  # the contrast without it
+    own: Plane  # what a point's own level counts for, and
+    others: NDArray[np.float32]  # [places, side, side], those around it
+    calm: Plane  # what a unit of contrast is divided by around each point
+
+    def contrast(self, pattern: Plane) -> Plane:
+        """Of the frames with a pattern in them."""
+        contrast: Plane = self.still + self.own * pattern - np.einsum("kij,kij->ij", self.others, around(pattern))
+        return contrast
+
+
+def fit_pattern(waves: Waves, looks: Plane, chips: Chips, strength: float) -> Fit:
+    """The pattern for some frames of a film [looks, side, side]."""
+    base = _with_room(waves, looks, strength)
+    linear = _linear(base[1::2] if len(base) > 1 else base, np.zeros_like(base[0]))  # a first guess may be a coarse one
+    depth: Plane = np.clip(1 / (CALM * linear.calm), 1, DEEPEST).astype(np.float32)
+    fit = _strengthened(waves, linear, chips, Fit(strength, np.zeros_like(depth), np.zeros_like(chips), depth))
+    return _strengthened(waves, _linear(base, fit.pattern), chips, fit)
+
+
+def refit_pattern(waves: Waves, looks: Plane, chips: Chips, fit: Fit, strength: float) -> Fit:
+    """The same at another strength, from a fit for the same frames."""
+    more = np.float32(strength / fit.strength)
+    fit = Fit(strength, fit.pattern * more, fit.strengths * more, fit.depth)
+    return _strengthened(waves, _linear(_with_room(waves, looks, strength), fit.pattern), chips, fit)
+
+
+def _with_room(waves: Waves, looks: Plane, strength: float) -> Plane:
+    """Black and white make room for the pattern, as they do when it is added."""
+    room = waves.canvas.most * strength
+    return np.clip(looks, room / 2, 255 - room / 2)
+
+
+def _strengthened(waves: Waves, linear: _Linear, chips: Chips, fit: Fit) -> Fit:
+    wanted, most = waves.canvas.margin * fit.strength, waves.canvas.most * fit.strength
+    strengths, gain = fit.strengths, float(CALM * linear.own.mean())
+    for _ in range(ROUNDS):
+        lacks = wanted - chips * waves.chips(linear.contrast(_laid(waves, strengths, most, fit.depth)))
+        if lacks.max() < wanted * NEAR:
+            break
+        strengths = np.maximum(chips * strengths + lacks / gain, 0) * chips
+    return Fit(fit.strength, _laid(waves, strengths, most, fit.depth), strengths, fit.depth)
+
+
+def _laid(waves: Waves, strengths: Chips, most: float, depth: Plane) -> Plane:
+    """The pattern of chips as strong as that, within what may be seen."""
+    pattern = waves.pattern(strengths)
+    np.minimum(np.maximum(pattern, -most, out=pattern), most, out=pattern)
+    pattern *= depth
+    return pattern
+
+
+def _linear(base: Plane, pattern: Plane) -> _Linear:
+    """Around frames with a pattern in them."""
+    share = np.float32(1 / len(base))
+    still, calm = np.zeros_like(pattern), np.zeros_like(pattern)
+    others = np.zeros((PLACES, *pattern.shape), np.float32)
+    for frame in base:
+        there = frame + pattern
+        kin = Kin.of(there)
+        apart = kin.apart(there)
+        calmer = share / scale_of(apart)
+        still += apart * calmer
+        calm += calmer
+        others += np.multiply(kin.weights, calmer, out=kin.weights)
+    linear = _Linear(still, others.sum(0), others, calm)
+    return replace(linear, still=2 * still - linear.contrast(pattern))
