@@ -13,19 +13,18 @@ from dataclasses import dataclass
 from model.checkpoint import config_from, place, verify
 from model.config import ModelConfig
 from policies.constraints import Constraints
-from serving.detector import CellDetector
 from serving.dialects.app import application
 from serving.dialects.forms import Bounds
 from serving.front import Front, Limits, film_of
 from serving.gate import Gate
 from serving.media.fetch import Fetcher
 from serving.media.ingest import Ingest
-from serving.media.marks import credential, watermark_key
 from serving.media.prober import Prober
 from serving.media.uploads import Uploads
 from serving.offer import admission
 from serving.outer import Outer, free
 from serving.parts import Parts, now_ms
+from serving.selftest import detector_of
 from serving.settings import MIB
 from serving.sla.refusals import Refusals
 from serving.telemetry.door import Door, Watched, current_request
@@ -68,7 +67,7 @@ class Gateway:
         self.parts, self.model, self._missing = parts, model, missing
         self._chunk_ms, self._studios = chunk_ms, studios
         self.prober = Prober(parts.settings.media.images, parts.settings.media.films)
-        self.detector = self._detector()
+        self.detector = detector_of(parts.settings, self.prober)
         self.front = self._front()
         self.app = self._outer()
 
@@ -111,15 +110,6 @@ class Gateway:
             draw=secrets.token_bytes,
             images=media.images,
             films=media.films,
-        )
-
-    def _detector(self) -> CellDetector:
-        s = self.parts.settings
-        return CellDetector(
-            prober=self.prober,
-            key=watermark_key(s),
-            anchors=credential(s).anchors,
-            most=s.media.film_bytes * MIB,
         )
 
     def _outer(self) -> Outer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,9 +14,8 @@ from model.checkpoint import load
 from serving.errors import Unavailable
 from serving.gateway import FIRST_CHUNK_MS, Facts, Gateway
 from serving.house import House
-from serving.media.marks import open_marker
-from serving.media.marks.selftest import SelfTest
-from serving.parts import Parts, engine, now_ms, studio
+from serving.parts import Parts, engine, studio
+from serving.selftest import selftest_of
 from serving.telemetry.operations import bound
 from serving.telemetry.tower import keep_watch
 
@@ -40,19 +38,8 @@ class LocalCell:
         self.gateway = Gateway(parts, known, chunk_ms=self._chunk_ms, studios=lambda: 1, missing=self._missing)
         self.front, self.app = self.gateway.front, self.gateway.app
         self.house = House(parts)
-        self.selftest = self._selftest()
+        self.selftest = selftest_of(parts, self.gateway.detector)
         self.failed = ""  # why the studio stopped, if it did
-
-    def _selftest(self) -> SelfTest:
-        return SelfTest(
-            open_marker(self.settings, self.parts.ledger),
-            self.gateway.detector,
-            self.parts.ledger.pen,
-            region=self.parts.place.region,
-            folder=self.settings.folders.state,
-            now=now_ms,
-            new_id=lambda: secrets.token_hex(16),
-        )
 
     def _chunk_ms(self) -> float:
         """As the engine has been working so far."""

@@ -57,10 +57,9 @@ class Door:
     def _gateway(self, parts: Parts, ledger: RemoteLedger) -> Gateway:
         async def missing() -> str:
             try:
-                await asyncio.to_thread(ledger.check)
+                return await asyncio.to_thread(ledger.missing)
             except PolicyError as error:
                 return f"the residency log: {error}"
-            return ""
 
         e = self.settings.engine
         return Gateway(

@@ -18,6 +18,7 @@ from serving.cluster.aside import Aside
 from serving.house import House
 from serving.ledger import Ledger
 from serving.parts import build, own_ledger
+from serving.selftest import detector_of, selftest_of
 from serving.settings_file import load
 from serving.telemetry.tower import watched_over
 
@@ -38,6 +39,7 @@ class Recorder:
         self._turn = asyncio.Lock()  # one change at a time
         try:
             self.parts = build(self.settings, self.ledger)
+            self._selftest = selftest_of(self.parts, detector_of(self.settings))
         except BaseException:
             self.ledger.close()
             raise
@@ -45,16 +47,17 @@ class Recorder:
         self._house.await_ready()
 
     async def _keep(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        keeping = asyncio.create_task(House(self.parts).keep())
+        keeping = [asyncio.create_task(work) for work in (House(self.parts).keep(), self._selftest.keep())]
         ready()
         async with watched_over(self.parts.watch, self.settings.listen, backlog=self.parts.store.backlog):
             await stop.wait()
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
 
     def hello(self) -> dict[str, str]:
-        """Who writes, and where."""
-        return {"origin": self.ledger.origin, "node": self._node()}
+        """Who writes, and where; and what keeps the cell from its work, if the self-test has found something."""
+        return {"origin": self.ledger.origin, "node": self._node(), "missing": self._selftest.missing}
 
     async def write(self, data: bytes) -> dict[str, str]:
         """Returns once the entry is durable under a signed head. Raises Malformed for what is no entry."""

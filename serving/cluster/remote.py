@@ -80,9 +80,9 @@ class RemoteLedger:
         with self._line.place():
             self._line.call("archive", data, patience=PATIENCE)
 
-    def check(self) -> None:
-        """Raises Unavailable when the recorder does not answer at once."""
-        self._line.call("hello", patience=2.0)
+    def missing(self) -> str:
+        """What keeps the recorder's house from its work, or "". Raises Unavailable when it does not answer at once."""
+        return str(self._line.call("hello", patience=2.0).get("missing", ""))
 
     def close(self) -> None:
         """Say no more. The log stays open where it is."""

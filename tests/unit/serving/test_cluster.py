@@ -26,6 +26,7 @@ from serving.cluster.remote import MOST_WAITING, RemoteLedger
 from serving.cluster.scaling import Scaling, wanted
 from serving.errors import Refused, Unavailable
 from serving.home import Site, make_home, own_key, today
+from serving.media.marks.selftest import Outcome
 from serving.settings import Listen
 
 DIGEST = "0123456789abcdef" * 4
@@ -102,6 +103,16 @@ def test_rules_that_come_back_are_in_the_log_again(recorder):
         ledger.tell(CatalogueActivated(new=new, by=()))
 
     assert size(recorder) == before + 3
+
+
+def test_a_self_test_that_found_no_mark_keeps_every_gateway_from_its_work(recorder):
+    ledger = RemoteLedger(line(recorder))
+    before = ledger.missing()
+
+    recorder._selftest.last = Outcome(0, found=False, why="the watermark")
+
+    assert before == ""
+    assert "the watermark" in ledger.missing()
 
 
 def test_a_second_recorder_does_not_start_while_the_first_one_lives(recorder):
