@@ -36,6 +36,7 @@ class DemoCell:
     folder: Path
     port: int
     key: str = field(default="", repr=False)  # of its one tenant
+    runtime: str = "local"  # or ray
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,7 +63,10 @@ class DemoCell:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # two cells share this machine
         with self._said.open("ab") as out:
             self.process = subprocess.Popen(
-                _command("cell", "up", self.folder), stdout=out, stderr=out, env=environment
+                _command("cell", "up", self.folder, "--runtime", self.runtime),
+                stdout=out,
+                stderr=out,
+                env=environment,
             )
 
     def wait(self, seconds: float = START_S) -> None:

@@ -1,13 +1,15 @@
 """A cell to talk to, and the clients' own virtual environments.
 
-Everything runs twice: against a stand-in in this process, whose tenants are settled as `stand_in.HOUSES` says, and
-against a real cell, which has the tenants `acme` and `other` alone; what needs another one is left out there.
-`EQUERRY_TEST_CELL` names a JSON file `{"url": …, "keys": {name: key}}` of a running cell, which then takes the place of
-both. `EQUERRY_SDKS` is the folder that keeps the environments, one for each version, made on demand with pip.
+Everything runs three times: against a stand-in in this process, whose tenants are settled as `stand_in.HOUSES` says,
+against a real cell in one process, and against a real one on Ray, where Ray is installed. Real cells have the tenants
+that `real` names; what needs another one is left out there. `EQUERRY_TEST_CELL` names a JSON file
+`{"url": …, "keys": {name: key}}` of a running cell, which then takes the place of all three. `EQUERRY_SDKS` is the
+folder that keeps the environments, one for each version, made on demand with pip.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -29,16 +31,24 @@ MINUTES = 60  # seconds
 
 
 NAMED = os.environ.get("EQUERRY_TEST_CELL")
-CELLS = ["named"] if NAMED else ["stand-in", pytest.param("real", marks=pytest.mark.slow)]
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed; see make setup-engine"
+)
+REAL = {"real": "local", "ray": "ray"}  # the runtimes of the real cells
+CELLS = [
+    "stand-in",
+    pytest.param("real", marks=pytest.mark.slow),
+    pytest.param("ray", marks=[pytest.mark.slow, needs_ray]),
+]
 
 
-@pytest.fixture(scope="session", params=CELLS)
+@pytest.fixture(scope="session", params=["named"] if NAMED else CELLS)
 def cell(request, tmp_path_factory):
-    """Address and keys of the cell under test: `{"url": …, "keys": {tenant: key}}`."""
+    """Address and keys of the cell under test: `{"url": …, "keys": {tenant: key}}`; real ones say their `hands` too."""
     if NAMED:
         yield json.loads(Path(NAMED).read_text())
-    elif request.param == "real":
-        with real_cell(tmp_path_factory.mktemp("cell") / "eu") as told:
+    elif request.param in REAL:
+        with real_cell(tmp_path_factory.mktemp("cell") / "eu", REAL[request.param]) as told:
             yield told
     else:
         with running() as url:

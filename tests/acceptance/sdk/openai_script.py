@@ -13,8 +13,11 @@ import sys
 import traceback
 import warnings
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parent))  # isolated programs do not look beside themselves
+hands: Any = import_module("hands")
 openai: Any = import_module("openai")  # of the environment that runs this, not of the one that checks it
 
 SIZE = "64x64"
@@ -259,7 +262,7 @@ async def refusals(run):
     await run.step("bad_media", refused(run, input_reference=b"no picture"))
     await run.step("not_allowed", refused(run, key="narrow", model="sora-2-pro"))
     await run.step("quota", refused(run, key="broke"))
-    await run.step("rate", refused(run, key="hasty"))
+    await run.step("rate", lambda: too_many(run))
     await run.step("blocked", refused(run, key="strict", prompt="a forbidden ball"))
     await run.step("unknown", lambda: run.do(run.client.videos.retrieve, "video_" + "0" * 32))
     await run.step("bad_variant", lambda: run.do(run.client.videos.download_content, run.film, variant="nothing"))
@@ -267,10 +270,18 @@ async def refusals(run):
     await run.step("failed", lambda: failed(run))
 
 
+async def too_many(run):
+    """One more film than this tenant may ask for at once."""
+    ask = refused(run, key="hasty")
+    await ask()
+    return await ask()
+
+
 async def not_ready(run):
     client = run.with_key("held")
-    video = await run.do(client.videos.create, prompt="a ball", size=SIZE)
-    return await run.do(client.videos.download_content, video.id)
+    with hands.full(run.told["url"], run.told["keys"]["other"], run.told.get("hands", 0)):
+        video = await run.do(client.videos.create, prompt="a ball", size=SIZE)
+        return await run.do(client.videos.download_content, video.id)
 
 
 async def failed(run):
