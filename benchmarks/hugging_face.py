@@ -67,7 +67,9 @@ class Wrapped(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
     def begin(self, table: Layout, films: int) -> None:
         """Forgets the films before."""
         self.table, self.all_rows = table, rows(table, self.pony.vocabulary)
-        self.tokens = torch.zeros(films, table.slots, dtype=torch.int64)
+        place = self.pony.table.weight.device
+        self.all_rows = self.all_rows.to(place)
+        self.tokens = torch.zeros(films, table.slots, dtype=torch.int64, device=place)
 
     def forward(self, input_ids: Tensor, past_key_values: DynamicCache, **_: Any) -> CausalLMOutputWithPast:
         """Tokens [B, R] that follow the cache's, to logits [B, 1, V] of the slot behind them."""
@@ -78,7 +80,7 @@ class Wrapped(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         self.tokens[:, start:end] = input_ids
         states = self.pony(self.tokens, self.all_rows[start:end], _Cache(past_key_values))
         kind, v = Kind(int(self.table.kind[end])), self.pony.vocabulary
-        logits = torch.full((len(input_ids), 1, v.size_in_all), -torch.inf)
+        logits = torch.full((len(input_ids), 1, v.size_in_all), -torch.inf, device=input_ids.device)
         first, codes = (v.video, v.config.video.codes) if kind is Kind.VIDEO else (v.audio, v.config.audio.codes)
         logits[:, :, first : first + codes] = self.pony.logits(states[:, -1:], kind)
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
@@ -103,8 +105,8 @@ def generate(wrapped: Wrapped, orders: Sequence[Order], sampling: Sampling) -> l
     config, v = wrapped.pony.vocabulary.config, wrapped.pony.vocabulary
     table = layout(orders[0].prompt.spec(config, orders[0].chunks))
     wrapped.begin(table, len(orders))
-    prompts = torch.stack([order.prompt.tokens(v, table)[: table.first] for order in orders])
-    chance = torch.from_numpy(np.stack([chances(order.seed, table, 0) for order in orders]))
+    prompts = torch.stack([order.prompt.tokens(v, table)[: table.first] for order in orders]).to(wrapped.tokens.device)
+    chance = torch.from_numpy(np.stack([chances(order.seed, table, 0) for order in orders])).to(prompts.device)
     found = wrapped.generate(
         prompts,
         attention_mask=torch.ones_like(prompts),

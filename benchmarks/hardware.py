@@ -1,0 +1,121 @@
+"""What a benchmark ran on, how fast that is at best, and so how fast a layout could be there: the roofline.
+
+The peaks are measured in the same run, by a product of large matrices and by a sum over numbers that fit in no cache.
+`model.cost` reckons one film; here films of a batch share the weights that a step reads.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from model.config import ModelConfig
+from model.cost import Machine, Shape
+from model.layout import Layout
+from model.plan import shape_of
+
+__all__ = ["DEVICE_HELP", "Hardware", "bound", "here", "told"]
+
+DEVICE_HELP: Final = "Where the model runs: cpu or cuda."
+SIDE: Final = 1_024  # of the matrices whose product measures arithmetic; 4,096 on a GPU
+READ: Final = 32 * 2**20  # float32 numbers that are read to measure memory
+TRIES: Final = 9  # of which the fastest counts: the others were disturbed
+FLOAT32: Final = 4  # bytes; engines compute in it, so that all of them draw the same codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """One machine, as it stands in a table of results."""
+
+    device: str  # cpu or cuda
+    name: str
+    cores: int  # of the processor
+    threads: int  # that torch uses
+    load: float  # processes that wanted to run in the last minute, ours included: above `cores`, figures are low
+    torch: str
+    flops_per_s: float  # float32
+    bytes_per_s: float  # read
+
+    @property
+    def machine(self) -> Machine:
+        """The same in the words of `model.cost`."""
+        return Machine(
+            name=self.name, flops_per_s=self.flops_per_s, bytes_per_s=self.bytes_per_s, memory_bytes=float("inf")
+        )
+
+
+def here(device: str = "cpu") -> Hardware:
+    """This machine; takes about a second to measure."""
+    return Hardware(
+        device=device,
+        name=torch.cuda.get_device_name() if device == "cuda" else _processor(),
+        cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        load=round(os.getloadavg()[0], 1),
+        torch=torch.__version__,
+        flops_per_s=_arithmetic(device),
+        bytes_per_s=_reading(device),
+    )
+
+
+def told(hardware: Hardware) -> dict[str, Any]:
+    """For JSON."""
+    return asdict(hardware)
+
+
+def bound(table: Layout, config: ModelConfig, machine: Machine, films: int, *, waves: bool) -> float:
+    """Films a minute that the machine could make at best, so many at once, by waves or slot by slot."""
+    shape = shape_of(config, FLOAT32)
+    steps = [(each.start, each.stop) for each in table.steps()]
+    if not waves:
+        steps = [(slot, slot + 1) for start, stop in steps for slot in range(start, stop)]
+    prompt = (1, steps[0][0])
+    return 60 * films / sum(_least(start, stop, shape, machine, films) for start, stop in [prompt, *steps])
+
+
+def _least(start: int, stop: int, shape: Shape, machine: Machine, films: int) -> float:
+    """Seconds for the rows of one step of every film: reading weights and keys and values, or arithmetic."""
+    rows, seen = stop - start, sum(range(start, stop))
+    read = shape.multiplied * shape.bytes_per_element + films * stop * shape.kv_bytes_per_slot
+    attention = 4.0 * shape.layers * shape.heads * shape.head_dim
+    flops = films * (2.0 * shape.multiplied * rows + attention * seen)
+    return max(read / machine.bytes_per_s, flops / machine.flops_per_s)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _arithmetic(device: str) -> float:
+    side = SIDE if device == "cpu" else 4 * SIDE
+    a = torch.from_numpy(np.random.default_rng(0).random((side, side), np.float32)).to(device)
+    return 2.0 * side**3 / _seconds(lambda: a @ a, device)
+
+
+def _reading(device: str) -> float:
+    numbers = torch.ones(READ, device=device)
+    return 4.0 * READ / _seconds(numbers.sum, device)
+
+
+def _seconds(work: Callable[[], object], device: str) -> float:
+    def once() -> float:
+        began = perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return perf_counter() - began
+
+    once()
+    return min(once() for _ in range(TRIES))
