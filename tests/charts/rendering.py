@@ -160,9 +160,16 @@ def _strict(schema: Any) -> Any:
     return found
 
 
+def settings_of(objects: list[Object]) -> dict[str, str]:
+    """The settings files of a release, by the role of those who read them."""
+    made = next(each["data"] for each in objects if each["metadata"]["name"].endswith("-settings"))
+    return {name.removesuffix(".toml"): str(text) for name, text in made.items()}
+
+
 def toml_of(objects: list[Object]) -> str:
-    """The cell's settings file."""
-    return next(str(each["data"]["cell.toml"]) for each in objects if "cell.toml" in each.get("data", {}))
+    """The settings file of the process that writes the log."""
+    told = settings_of(objects)
+    return told["cell"] if "cell" in told else told["keeper"]
 
 
 def leaves(tree: Any) -> Iterator[Any]:

@@ -100,7 +100,8 @@ def taken(text: str, version: str) -> tuple[str, ...]:
     objects = [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each is not None]
     check(objects, version)
     for each in objects:
-        tomllib.loads(each.get("data", {}).get("cell.toml", ""))
+        for name, told in each.get("data", {}).items():
+            assert not name.endswith(".toml") or tomllib.loads(told)
     return tuple(f"{each['kind']} {each['metadata']['name']}" for each in objects)
 
 

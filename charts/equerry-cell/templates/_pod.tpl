@@ -48,14 +48,38 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Names of all Secrets that the cell reads, once each. */}}
+{{/*
+What a process may be told depends on what it is, its role: `cell` is gateway and studio in one process; with Ray there
+are `keeper` (gateway, log, housekeeping), `studio`, and `head`, which makes nothing and so knows nothing.
+*/}}
+
+{{/* The keys of Secrets that a role reads, as JSON by Secret: (list . role). No other key reaches its pods. */}}
 {{- define "cell.secrets" -}}
-{{- $v := .Values -}}
-{{- $found := list $v.database.passwordSecret.name $v.marks.certificateSecret $v.marks.watermarkSecret.name $v.links.secret -}}
-{{- if ne $v.ray.mode "none" }}{{ $found = concat $found (list $v.keeper.tlsSecret $v.keeper.tokenSecret.name) }}{{ end -}}
-{{- if eq $v.ray.mode "static" }}{{ $found = append $found $v.ray.tokenSecret.name }}{{ end -}}
-{{- range $v.objects.secrets }}{{ $found = append $found .name }}{{ end -}}
-{{- without ($found | uniq | sortAlpha) "" | toJson -}}
+{{- $v := (index . 0).Values -}}
+{{- $role := index . 1 -}}
+{{- $keys := list -}}
+{{- if ne $role "head" }}
+{{- with $v.database.passwordSecret }}{{ $keys = append $keys (list .name .key) }}{{ end }}
+{{- range $v.objects.secrets }}{{ $keys = append $keys (list .name .key) }}{{ end }}
+{{- $keys = concat $keys (list (list $v.marks.certificateSecret "tls.crt") (list $v.marks.certificateSecret "tls.key")) }}
+{{- with $v.marks.watermarkSecret }}{{ $keys = append $keys (list .name .key) }}{{ end }}
+{{- end }}
+{{- if has $role (list "cell" "keeper") }}
+{{- range $v.links.ids }}{{ $keys = append $keys (list $v.links.secret .) }}{{ end }}
+{{- end }}
+{{- if has $role (list "keeper" "studio") }}
+{{- with $v.keeper.tokenSecret }}{{ $keys = append $keys (list .name .key) }}{{ end }}
+{{- range ternary (list "tls.crt" "tls.key") (list "ca.crt") (eq $role "keeper") }}{{ $keys = append $keys (list $v.keeper.tlsSecret .) }}{{ end }}
+{{- end }}
+{{- if and (eq $v.ray.mode "static") (has $role (list "head" "studio")) }}
+{{- with $v.ray.tokenSecret }}{{ $keys = append $keys (list .name .key) }}{{ end }}
+{{- end }}
+{{- $found := dict -}}
+{{- range $keys }}
+{{- $name := index . 0 }}
+{{- if $name }}{{ $_ := set $found $name (append (index $found $name | default list) (index . 1) | uniq) }}{{ end }}
+{{- end }}
+{{- toJson $found -}}
 {{- end }}
 
 {{- define "cell.env" -}}
@@ -71,8 +95,11 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Where a role's files are: (list . role). */}}
 {{- define "cell.mounts" -}}
-- {name: settings, mountPath: /etc/equerry/cell.toml, subPath: cell.toml, readOnly: true}
+{{- $role := index . 1 -}}
+{{- with index . 0 -}}
+- {name: settings, mountPath: /etc/equerry/cell.toml, subPath: {{ $role }}.toml, readOnly: true}
 - {name: closed, mountPath: /run/equerry/secrets}
 - {name: tmp, mountPath: /tmp}
 - {name: scratch, mountPath: /scratch}
@@ -89,14 +116,25 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
 
+{{/* The same: (list . role). */}}
 {{- define "cell.volumes" -}}
+{{- $role := index . 1 -}}
+{{- with index . 0 -}}
 - {name: settings, configMap: {name: {{ include "cell.name" . }}-settings}}
 - {name: closed, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
 - {name: tmp, emptyDir: {sizeLimit: 8Gi}}
 - {name: scratch, emptyDir: {sizeLimit: 8Gi}}
-{{- range include "cell.secrets" . | fromJsonArray }}
-- {name: {{ printf "from-%s" (sha256sum . | trunc 10) }}, secret: {secretName: {{ . | quote }}, defaultMode: 0440}}
+{{- range $name, $keys := include "cell.secrets" (list . $role) | fromJson }}
+- name: {{ printf "from-%s" (sha256sum $name | trunc 10) }}
+  secret:
+    secretName: {{ $name | quote }}
+    defaultMode: 0440
+    items:
+      {{- range $keys }}
+      - {key: {{ . | quote }}, path: {{ . | quote }}}
+      {{- end }}
 {{- end }}
 {{- with .Values.policies.configMap }}
 - {name: policies, configMap: {name: {{ . | quote }}}}
@@ -115,9 +153,12 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
 
-{{/* Copies secrets to where their modes are ours, and makes the tenants' books when there are none. */}}
+{{/* Copies a role's secrets to where their modes are ours, and makes the tenants' books when there are none: (list . role). */}}
 {{- define "cell.prepare" -}}
+{{- $role := index . 1 -}}
+{{- with index . 0 -}}
 - name: prepare
   image: {{ include "cell.image" .Values.image | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -130,11 +171,12 @@ priorityClassName: {{ . | quote }}
     requests: {cpu: 100m, memory: 256Mi}
     limits: {memory: 1Gi}
   volumeMounts:
-    {{- include "cell.mounts" . | nindent 4 }}
+    {{- include "cell.mounts" (list . $role) | nindent 4 }}
     - {name: state, mountPath: /var/lib/equerry}
-    {{- range include "cell.secrets" . | fromJsonArray }}
-    - {name: {{ printf "from-%s" (sha256sum . | trunc 10) }}, mountPath: {{ printf "/from/%s" . | quote }}, readOnly: true}
+    {{- range $name, $_ := include "cell.secrets" (list . $role) | fromJson }}
+    - {name: {{ printf "from-%s" (sha256sum $name | trunc 10) }}, mountPath: {{ printf "/from/%s" $name | quote }}, readOnly: true}
     {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "cell.ports" -}}

@@ -40,7 +40,7 @@ metadata:
   labels:
     {{- include "cell.podLabels" (list $root $component) | nindent 4 }}
   annotations:
-    equerry.dev/settings: {{ include "cell.toml" $root | sha256sum | quote }}
+    equerry.dev/settings: {{ include "cell.toml" (list $root $component) | sha256sum | quote }}
     {{- with $root.Values.pods.annotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -65,7 +65,7 @@ spec:
   {{- end }}
   {{- end }}
   initContainers:
-    {{- include "cell.prepare" $root | nindent 4 }}
+    {{- include "cell.prepare" (list $root $component) | nindent 4 }}
   containers:
     - name: ray-{{ $component }}
       image: {{ include "cell.image" $root.Values.image | quote }}
@@ -91,14 +91,14 @@ spec:
         {{- include "cell.resources" (list $root.Values.studio.resources $root.Values.studio.accelerator $root.Values.engine.tensorParallel) | nindent 8 }}
         {{- end }}
       volumeMounts:
-        {{- include "cell.mounts" $root | nindent 8 }}
+        {{- include "cell.mounts" (list $root $component) | nindent 8 }}
         - {name: state, mountPath: /var/lib/equerry}
         - {name: shared, mountPath: /dev/shm}
     {{- if and (eq $component "head") (eq $root.Values.ray.mode "static") }}
     {{- include "ray.deployer" $root | nindent 4 }}
     {{- end }}
   volumes:
-    {{- include "cell.volumes" $root | nindent 4 }}
+    {{- include "cell.volumes" (list $root $component) | nindent 4 }}
     # A studio keeps nothing: jobs are in the database, films in the object store, the log with the keeper.
     - {name: state, emptyDir: {sizeLimit: 256Mi}}
     - {name: shared, emptyDir: {medium: Memory, sizeLimit: {{ $root.Values.ray.sharedMemory }}}}

@@ -21,8 +21,10 @@
 {{ end }}
 {{- end }}
 
-{{/* What the chart decides, by section and field, as YAML. */}}
+{{/* What the chart decides for a role, by section and field, as YAML: (list . role). It names no secret that its pods lack. */}}
 {{- define "cell.settings" -}}
+{{- $role := index . 1 -}}
+{{- with index . 0 -}}
 {{- $v := .Values -}}
 cell: {{ toJson (dict "name" $v.cell.name "jurisdiction" $v.cell.jurisdiction "provider" $v.cell.provider "region" $v.cell.region "origin" $v.cell.origin) }}
 listen: {host: "0.0.0.0", port: 8000, operations_host: "0.0.0.0", operations_port: 8001}
@@ -32,20 +34,21 @@ log: {folder: /var/lib/equerry/log}
 telemetry: {{ include "cell.settings.telemetry" . }}
 policies: {{ include "cell.settings.policies" . }}
 {{- if include "cell.databaseHost" . }}
-database: {{ include "cell.settings.database" . }}
+database: {{ include "cell.settings.database" (list . $role) }}
 {{- end }}
-objects: {{ include "cell.settings.objects" . }}
-{{- if or $v.marks.certificateSecret $v.marks.watermarkSecret.name }}
+objects: {{ include "cell.settings.objects" (list . $role) }}
+{{- if and (ne $role "head") (or $v.marks.certificateSecret $v.marks.watermarkSecret.name) }}
 marks: {{ include "cell.settings.marks" . }}
 {{- end }}
-{{- if ne $v.ray.mode "none" }}
-keeper: {{ include "cell.settings.keeper" . }}
+{{- if has $role (list "keeper" "studio") }}
+keeper: {{ include (printf "cell.settings.%s" $role) . }}
 {{- end }}
-{{- if $v.links.secret }}
+{{- if and $v.links.secret (has $role (list "cell" "keeper")) }}
 media: {link_keys: {{ include "cell.settings.links" . }}}
 {{- end }}
 {{- if $v.place.attest.enabled }}
 attest: {{ include "cell.settings.attest" . }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -68,22 +71,28 @@ attest: {{ include "cell.settings.attest" . }}
 {{- end }}
 
 {{- define "cell.settings.database" -}}
+{{- $role := index . 1 -}}
+{{- with index . 0 -}}
 {{- $v := .Values.database -}}
 {{- $query := ternary "sslmode=disable" (printf "sslmode=%s" $v.external.sslMode) $v.internal.enabled -}}
 {{- if and $v.external.authority (not $v.internal.enabled) }}{{ $query = printf "%s&sslrootcert=/etc/equerry/database/ca.crt" $query }}{{ end -}}
 {{- $url := printf "postgresql://%s@%s:%d/%s?%s" $v.external.user (include "cell.databaseHost" .) (int $v.external.port) $v.external.name $query -}}
 {{- $d := dict "url" $url -}}
-{{- with $v.passwordSecret }}{{ if .name }}{{ $_ := set $d "password" (printf "/run/equerry/secrets/%s/%s" .name .key) }}{{ end }}{{ end -}}
+{{- with $v.passwordSecret }}{{ if and .name (ne $role "head") }}{{ $_ := set $d "password" (printf "/run/equerry/secrets/%s/%s" .name .key) }}{{ end }}{{ end -}}
 {{- toJson $d -}}
+{{- end }}
 {{- end }}
 
 {{- define "cell.settings.objects" -}}
+{{- $role := index . 1 -}}
+{{- with index . 0 -}}
 {{- $o := dict "url" .Values.objects.url -}}
 {{- if .Values.objects.options }}{{ $_ := set $o "options" .Values.objects.options }}{{ end -}}
 {{- $hidden := dict -}}
 {{- range $option, $from := .Values.objects.secrets }}{{ $_ := set $hidden $option (printf "/run/equerry/secrets/%s/%s" $from.name $from.key) }}{{ end -}}
-{{- if $hidden }}{{ $_ := set $o "secrets" $hidden }}{{ end -}}
+{{- if and $hidden (ne $role "head") }}{{ $_ := set $o "secrets" $hidden }}{{ end -}}
 {{- toJson $o -}}
+{{- end }}
 {{- end }}
 
 {{- define "cell.settings.marks" -}}
@@ -102,10 +111,19 @@ attest: {{ include "cell.settings.attest" . }}
 {{- toJson $paths -}}
 {{- end }}
 
+{{/* The keeper answers under its certificate; a studio asks, and knows only who vouches for that. Both know the token. */}}
 {{- define "cell.settings.keeper" -}}
 {{- $tls := printf "/run/equerry/secrets/%s" .Values.keeper.tlsSecret -}}
-{{- $token := printf "/run/equerry/secrets/%s/%s" .Values.keeper.tokenSecret.name .Values.keeper.tokenSecret.key -}}
-{{- toJson (dict "host" "0.0.0.0" "port" 8002 "address" (printf "https://%s-keeper:8002" (include "cell.name" .)) "certificate" (printf "%s/tls.crt" $tls) "key" (printf "%s/tls.key" $tls) "authority" (printf "%s/ca.crt" $tls) "token" $token) -}}
+{{- toJson (dict "host" "0.0.0.0" "port" 8002 "certificate" (printf "%s/tls.crt" $tls) "key" (printf "%s/tls.key" $tls) "token" (include "keeper.token" .)) -}}
+{{- end }}
+
+{{- define "cell.settings.studio" -}}
+{{- $tls := printf "/run/equerry/secrets/%s" .Values.keeper.tlsSecret -}}
+{{- toJson (dict "address" (printf "https://%s-keeper:8002" (include "cell.name" .)) "authority" (printf "%s/ca.crt" $tls) "token" (include "keeper.token" .)) -}}
+{{- end }}
+
+{{- define "keeper.token" -}}
+{{- printf "/run/equerry/secrets/%s/%s" .Values.keeper.tokenSecret.name .Values.keeper.tokenSecret.key -}}
 {{- end }}
 
 {{- define "cell.settings.attest" -}}
@@ -114,18 +132,19 @@ attest: {{ include "cell.settings.attest" . }}
 {{- toJson $a -}}
 {{- end }}
 
-{{/* All settings as a TOML file: ours, and the user's beside them. */}}
+{{/* All settings of a role as a TOML file, ours and the user's beside them: (list . role). */}}
 {{- define "cell.toml" -}}
 {{- $ours := include "cell.settings" . | fromYaml -}}
 {{- if hasKey $ours "Error" }}{{ fail (printf "The settings cannot be put together: %s" $ours.Error) }}{{ end -}}
-{{- range $section, $fields := .Values.settings }}
+{{- $theirs := (index . 0).Values.settings -}}
+{{- range $section, $fields := $theirs }}
 {{- range $field, $value := $fields }}
 {{- if hasKey (index $ours $section | default dict) $field }}
 {{- fail (printf "settings.%s.%s is decided by other values of the chart; see docs/charts/values.md and take it out of settings." $section $field) }}
 {{- end }}
 {{- end }}
 {{- end -}}
-{{- $text := include "toml.file" (merge $ours (deepCopy .Values.settings)) -}}
+{{- $text := include "toml.file" (merge $ours (deepCopy $theirs)) -}}
 {{- if regexMatch "[\\x{7f}-\\x{9f}\\x{2028}\\x{2029}\\x{feff}\\x{fffe}\\x{ffff}]" $text }}
 {{- fail "A value holds a control character, which no setting may: look in settings and objects.options." }}
 {{- end -}}
