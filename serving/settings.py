@@ -598,6 +598,9 @@ class CellSettings(BaseSettings):
             raise ValueError("media.link_hours is more than jobs.retention, so links would outlive their films")
         if self.webhooks.on and not (self.webhooks.hosts or self.media.public):
             raise ValueError("webhooks.on is true, and webhooks.hosts names nobody who may be told")
+        shared = self.objects.url != "folder" or self.database.url != "sqlite"
+        if self.objects.sealed and shared and not self.objects.sealing_keys:
+            raise ValueError("objects.sealed needs objects.sealing_keys here: other machines would draw another key")
         if self.media.film_bytes > self.limits.upload:
             raise ValueError("media.film_bytes is more than limits.upload, so such a film could never be uploaded")
         return self

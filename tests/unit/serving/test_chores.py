@@ -13,11 +13,14 @@ from policies.log.entry import Entry, Erased, SlaWindow, Stamp, encode
 from policies.money import Currency, Money
 from policies.sla import load_sla
 from policies.sla_windows import availability
+from serving.errors import Broken
 from serving.jobs.job import Draft, JobId, TenantId, new_id
 from serving.jobs.memory import MemoryStore
 from serving.media.store import key, open_objects
 from serving.meter.chores import Chores, Ways
 from serving.meter.month import Month
+from serving.sealed.keys import CellKey, Keyring
+from serving.sealed.objects import SealedObjects
 from serving.sla import windows
 from serving.sla.report import report
 from tests.unit.serving.meter_rows import HOUR, NOVEMBER, terms
@@ -184,3 +187,55 @@ def test_sources_go_when_they_are_old_and_no_job_waits_that_long(cell):
 
     assert asyncio.run(cell.objects.size(key(ACME, "given", "one"))) is None
     assert asyncio.run(cell.objects.size(key(ACME, "film", "one"))) == 1
+
+
+# Sealed --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealing(cell) -> Cell:
+    """The same cell, which seals."""
+    keys = Keyring("eu-par", cell.store, CellKey([b"s" * 32], os.urandom), draw=os.urandom, clock=lambda: 0)
+    cell.objects = SealedObjects(cell.objects, keys)
+    cell.chores.objects, cell.chores.keyring = cell.objects, keys
+    return cell
+
+
+def test_erasure_destroys_the_key_and_logs_that_before_an_object_is_deleted(sealing):
+    stored = asyncio.run(sealing.objects.put(key(ACME, "given", "one"), b"x"))
+    others = asyncio.run(sealing.objects.put(key(BOLT, "given", "one"), b"y"))
+    sealing.store.ask_erasure("e" * 32, ACME)
+    seen: list[tuple[int, object]] = []
+    delete = sealing.objects.delete
+
+    async def noting(place):
+        seen.append((len(sealing.pen.entries), sealing.store.data_key(ACME)))
+        await delete(place)
+
+    sealing.objects.delete = noting
+    sealing.turn()
+    with pytest.raises(Broken, match="not in the store"):
+        asyncio.run(sealing.objects.get(stored))
+    sealing.turn()
+
+    shredded, done = sealing.pen.entries
+    (erasure,) = sealing.store.erasures()
+    assert seen == [(1, None)]
+    assert json.loads(erasure.proof or "") == {
+        "entry": 1,
+        "digest": done.key,
+        "objects_left": 0,
+        "keys_destroyed": [shredded.key],
+    }
+    assert asyncio.run(sealing.objects.get(others)) == b"y"
+
+
+def test_an_erasure_that_was_cut_off_after_the_key_still_proves_it(sealing):
+    asyncio.run(sealing.objects.put(key(ACME, "given", "one"), b"x"))
+    sealing.store.ask_erasure("e" * 32, ACME)
+    sealing.chores.keyring.destroy(ACME)
+    for _ in range(2):
+        sealing.turn()
+
+    (erasure,) = sealing.store.erasures()
+    assert len(json.loads(erasure.proof or "")["keys_destroyed"]) == 1

@@ -107,6 +107,8 @@ def test_a_variable_comes_before_the_file(write, monkeypatch):
         ("[objects.options]\naws_secret_access_key = 'hunter2'\n", 8, "objects.options", "is a secret"),
         ("[objects.options]\nazure_storage_account_key = 'hunter2'\n", 8, "objects.options", "is a secret"),
         ("[media]\nlink_hours = 48\n", None, "", "outlive"),
+        ('[objects]\nurl = "s3://films"\nsealed = true\n', None, "", "sealing_keys"),
+        ('[objects]\nsealed = true\n[database]\nurl = "postgresql://equerry@db/jobs"\n', None, "", "another key"),
         ("[webhooks]\non = true\n", None, "", "nobody"),
         ("[media]\nfilm_bytes = 500\n", None, "", "could never be uploaded"),
     ],
