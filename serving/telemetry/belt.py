@@ -14,11 +14,12 @@ from typing import Final, Generic, TypeVar
 
 from serving.telemetry.sieve import Tally
 
-__all__ = ["Belt"]
+__all__ = ["THREAD", "Belt"]
 
 Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
+THREAD: Final = "telemetry-"  # begins the names of belts' threads
 BATCH: Final = 512  # items of one export
 PATIENT: Final = 5  # times that the pause between two exports doubles while the collector takes nothing
 
@@ -36,7 +37,7 @@ class Belt(Generic[Item]):
         self._closing = self._hurry = False
         self._sending = 0
         self._missed = 0  # exports in a row that the collector did not take
-        self._thread = threading.Thread(target=self._run, name=f"telemetry-{signal}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{THREAD}{signal}", daemon=True)
         self._thread.start()
 
     def put(self, item: Item) -> None:

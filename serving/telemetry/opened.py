@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
 from typing import Final
 
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -22,6 +25,7 @@ from requests import Session
 from serving.secret import read_secret
 from serving.settings import CellSettings, Telemetry
 from serving.telemetry.belt import Belt
+from serving.telemetry.carried import Carrier, Line, carrying
 from serving.telemetry.eyes import BLIND, Eyes
 from serving.telemetry.forward import forwarded
 from serving.telemetry.logs import count_logs
@@ -66,15 +70,22 @@ def open_watch(settings: CellSettings) -> Watch:
     sources = {name: address for name, address in (("vllm", t.vllm), ("ray", t.ray)) if address}
     scraper = Scraper(sources, eyes, tally, seconds=t.seconds, every=t.every)
     ticker = _ticking(t, lambda: forwarded(meters.read(), scraper.families(), time.time_ns()), tally)
+    lines = _carrying(t, resource, tally)
+    carrier = None if lines is None else Carrier(lines)
+    if carrier is not None:
+        logging.getLogger().addHandler(carrier)
 
     def close() -> None:
-        for part in (belt, ticker):
+        if carrier is not None:
+            logging.getLogger().removeHandler(carrier)
+        end = time.monotonic() + LAST
+        for part in (belt, lines, ticker):
             if part is not None:
-                part.close(LAST)
+                part.close(max(0.1, end - time.monotonic()))
         meters.close()
 
     def waiting() -> Mapping[str, int]:
-        return {} if belt is None else {"spans": belt.waiting}
+        return {"spans": belt.waiting, "logs": lines.waiting} if belt is not None and lines is not None else {}
 
     return Watch(
         eyes=eyes,
@@ -104,6 +115,17 @@ def _tracing(
         return None, None
     exporter = OTLPSpanExporter(f"{t.otlp}/v1/traces", headers=_headers(t), timeout=t.seconds, session=_session())
     return tracers(resource, exporter, tally, most=t.queue, every=1.0)
+
+
+def _carrying(t: Telemetry, resource: Resource, tally: Tally) -> Belt[Line] | None:
+    if not t.otlp:
+        return None
+    exporter = OTLPLogExporter(f"{t.otlp}/v1/logs", headers=_headers(t), timeout=t.seconds, session=_session())
+
+    def export(records: Sequence[ReadableLogRecord]) -> bool:
+        return exporter.export(records) is LogRecordExportResult.SUCCESS
+
+    return Belt("logs", carrying(resource, export), tally, most=t.queue, every=1.0)
 
 
 def _ticking(t: Telemetry, read: Callable[[], MetricsData], tally: Tally) -> Ticker | None:

@@ -27,7 +27,7 @@ counted (`equerry_telemetry_dropped_total{cause="unlisted"}`). All of it stays i
 | what | where | how to switch it off |
 |---|---|---|
 | metrics | `/metrics` at `listen.operations_port`, Prometheus' text or OpenMetrics | `telemetry.metrics = false` |
-| traces and metrics | a collector at `telemetry.otlp`, by OTLP over HTTP | leave `otlp` empty |
+| traces, metrics and logs | a collector at `telemetry.otlp`, by OTLP over HTTP | leave `otlp` empty |
 | logs | standard error, one JSON object a line | `telemetry.level = "error"` says least |
 
 `/livez` and `/readyz` answer beside `/metrics`. Clients must not reach that port; the gate does not stand before it.
@@ -36,12 +36,14 @@ counted (`equerry_telemetry_dropped_total{cause="unlisted"}`). All of it stays i
 goes on in whichever studio takes it up, after restarts too, and an auditor finds a trace from an entry. A client's own
 `traceparent` is not taken over, since it would be 24 bytes of a stranger's choice.
 
-**A collector that is down, slow or full** holds up nothing: spans wait in a bounded queue (`telemetry.queue`), and what
-comes when it is full is dropped and counted. Stopping a cell waits 2 s for a collector at most.
+**A collector that is down, slow or full** holds up nothing: spans and log lines wait in a bounded queue each
+(`telemetry.queue`), and what comes when it is full is dropped and counted. Stopping a cell waits 2 s for a collector at
+most.
 
 **Log lines** say constant sentences of the source and listed fields; a sentence that was put together while the program
-ran is not said. Libraries are named with the level of what they say, and not quoted. Errors that nobody catches leave
-their class and their place; Python's tracebacks, which quote values, are off, and so are core dumps.
+ran is not said. Each names its trace, on standard error and at the collector. Libraries are named with the level of
+what they say, and not quoted. Errors that nobody catches leave their class and their place; Python's tracebacks, which
+quote values, are off, and so are core dumps.
 
 **Usage reporting of third parties** (vLLM, Ray, model hubs) is switched off in the environment before they are loaded,
 whatever it said before. Variables `OTEL_…` are taken away, since they would steer telemetry past the settings.

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
@@ -44,6 +46,19 @@ class Collector:
             for scope in whole.scope_metrics
             for metric in scope.metrics
         }
+
+    @property
+    def logs(self) -> list[tuple[str, LogRecord]]:
+        """Lines, each with the module that has said it."""
+        bodies = [body for path, _, body in self.kept if path == "/v1/logs"]
+        asked = [ExportLogsServiceRequest.FromString(body) for body in bodies]
+        return [
+            (scope.scope.name, record)
+            for each in asked
+            for whole in each.resource_logs
+            for scope in whole.scope_logs
+            for record in scope.log_records
+        ]
 
     @property
     def everything(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 
@@ -12,6 +13,7 @@ import pytest
 from serving.errors import Refused
 from serving.jobs.records import Backlog
 from serving.settings import CellSettings, Listen
+from serving.studio import studio
 from serving.telemetry.opened import open_watch
 from serving.telemetry.operations import bound
 from serving.telemetry.tower import keep_watch, place_among
@@ -45,6 +47,50 @@ def test_traces_and_metrics_reach_the_collector_with_its_token(collector, tmp_pa
     assert "equerry.jobs.repeated" in collector.metrics
     assert all(b"opensesame-opensesame" in headers for _, headers, _ in collector.kept)
     assert watch.tally.sent == {"spans": 1, "metrics": 1}
+
+
+def said(watch, job=JOB, **extra):
+    """A sentence of ours, said while a job is in hand."""
+    record = logging.LogRecord(
+        "serving.studio.studio", logging.WARNING, studio.__file__, 1, "A job went to another studio.", (), None
+    )
+    vars(record).update(extra)
+    with watch.eyes.job(job):
+        logging.getLogger("serving.studio.studio").handle(record)
+
+
+def test_a_log_line_reaches_the_collector_with_its_trace_and_what_is_on_the_list(collector):
+    watch = open_watch(settings(otlp=collector.address, every=60))
+    said(watch, job=JOB, error="StaleFence", prompt="a red circle")
+    watch.close()
+
+    ((module, line),) = collector.logs
+    assert (module, line.body.string_value) == ("serving.studio.studio", "A job went to another studio.")
+    assert (line.trace_id.hex(), line.severity_text) == (JOB, "warning")
+    assert {each.key: each.value.string_value for each in line.attributes} == {"error": "StaleFence"}
+    assert b"red circle" not in collector.everything
+    assert watch.tally.sent["logs"] == 1
+
+
+def test_logs_that_a_collector_does_not_take_are_counted_and_hold_up_nothing(collector):
+    collector.status = 503
+    watch = open_watch(settings(otlp=collector.address, every=60, seconds=1, queue=512))
+    began = time.perf_counter()
+    for _ in range(2_000):
+        said(watch)
+    took = time.perf_counter() - began
+    watch.close()
+
+    assert took < 5
+    assert sum(count for (signal, _), count in watch.tally.dropped.items() if signal == "logs") == 2_000
+
+
+def test_a_watch_that_is_closed_carries_no_more_lines(collector):
+    watch = open_watch(settings(otlp=collector.address, every=60))
+    watch.close()
+    said(watch)
+
+    assert collector.logs == []
 
 
 def test_neither_a_proxy_nor_a_redirect_leads_telemetry_elsewhere(collector, monkeypatch):
