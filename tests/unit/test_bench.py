@@ -1,0 +1,132 @@
+"""The benchmarks' own arithmetic: exponents, rooflines, ratios, and a run that says what it left out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from benchmarks import __main__ as suite
+from benchmarks.figures import charts, lines
+from benchmarks.growth import exponent
+from benchmarks.hardware import bound
+from benchmarks.picture import Bar, Part, page
+from benchmarks.where import Stages
+from model.clip import Mode, Size
+from model.config import PONY
+from model.cost import Machine, cost
+from model.layout import layout
+from model.plan import shape_of
+from model.prompt import Prompt
+from model.vocabulary import Guide
+
+SLOW = Machine(name="slow", flops_per_s=1e10, bytes_per_s=1e10, memory_bytes=1e12)
+GROWTH = {"rows": [{"at": "2 s", "processor": 1.5}], "fits": [{"what": "length", "exponent": 1.02, "predicted": 1.0}]}
+
+
+@pytest.fixture(scope="module")
+def table():
+    prompt = Prompt(mode=Mode.T2V, size=Size(64, 64), seconds=2, guide=Guide.PLAIN, text=tuple(range(20)))
+    return layout(prompt.spec(PONY, 4))
+
+
+@given(power=st.floats(0.2, 3), scale=st.floats(0.1, 10))
+def test_an_exponent_is_that_of_the_power_law(power, scale):
+    x = [80.0, 160.0, 320.0, 1200.0]
+
+    assert exponent(x, [scale * each**power for each in x]) == pytest.approx(power)
+
+
+@pytest.mark.parametrize("waves", [True, False])
+def test_the_roofline_of_one_film_is_the_costs_own(table, waves):
+    told = cost(table, shape_of(PONY, 4), SLOW)
+
+    seconds = 60 / bound(table, PONY, SLOW, 1, waves=waves)
+
+    assert seconds == pytest.approx(told.wave_seconds if waves else told.flat_seconds, rel=0.02)
+
+
+def test_films_that_share_a_step_share_its_weights(table):
+    memory = Machine(name="memory", flops_per_s=1e15, bytes_per_s=1e10, memory_bytes=1e12)
+
+    assert bound(table, PONY, memory, 8, waves=True) > 6 * bound(table, PONY, memory, 1, waves=True)
+
+
+def test_a_stage_is_told_without_what_it_calls():
+    stages, clock = Stages("cpu"), iter([0.0, 1.0, 4.0, 6.0])
+    stages.now = lambda: next(clock)  # type: ignore[method-assign]
+
+    with stages.of("outer"), stages.of("inner"):
+        pass
+
+    assert dict(stages.seconds) == {"inner": 3.0, "outer": 3.0}
+
+
+def test_stages_of_other_threads_are_not_inside_ones_own():
+    stages = Stages("cpu")
+
+    def work() -> None:
+        with stages.of("beside"):
+            sum(range(200_000))
+
+    with stages.of("outer"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    assert stages.seconds["beside"] > 0
+    assert stages.seconds["outer"] >= 0
+
+
+def test_a_picture_is_xml_with_a_rectangle_for_each_part():
+    drawn = page([("Time <of> a film", [Bar("1 & 8", (Part("trunk", 2.0), Part("codec", 1.0)), "3 s")])])
+
+    root = ET.fromstring(drawn)
+    wide = [float(each.attrib["width"]) for each in root.iter("{http://www.w3.org/2000/svg}rect") if len(each)]
+    assert wide[0] == pytest.approx(2 * wide[1], rel=1e-2)
+
+
+def test_figures_become_lines_and_bars():
+    assert lines("growth", GROWTH) == [("exponent of length", "1.020, by the roofline 1.000", "1 within 10 %")]
+    assert [bar.told for _, bars in charts({"growth": GROWTH}) for bar in bars] == ["1.50 s"]
+
+
+def test_a_part_that_needs_vllm_is_skipped_with_the_reason_where_it_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "ENGINE", tmp_path / "python")
+    part = next(each for each in suite.PARTS if each.name == "ranks")
+
+    assert "make setup-engine" in suite.measured(part, "cpu", quick=True)["skipped"]
+
+
+def test_a_part_that_fails_says_why_and_the_others_are_kept(tmp_path, monkeypatch):
+    def ran(command, **_):
+        failed = "benchmarks.first" in command
+        return subprocess.CompletedProcess(
+            command, failed, "said by a library\n" + json.dumps(GROWTH, indent=1), "No room."
+        )
+
+    monkeypatch.setattr(suite.subprocess, "run", ran)
+    app = suite.typer.Typer()
+    app.command()(suite.main)
+
+    result = CliRunner().invoke(app, ["--only", "growth", "--only", "first", "--out", str(tmp_path)])
+
+    told = json.loads((tmp_path / "bench.json").read_text())
+    assert result.exit_code == 1
+    assert told["first"] == {"failed": "No room."}
+    assert told["growth"]["fits"] == GROWTH["fits"]
+    assert (tmp_path / "bench.svg").read_text().startswith("<svg")
+
+
+def test_the_device_reaches_the_parts_that_run_a_model():
+    commands = {part.name: suite.command(part, "cuda", quick=False) for part in suite.PARTS}
+
+    assert commands["growth"] == [sys.executable, "-m", "benchmarks.growth", "--device", "cuda", "--json"]
+    assert "--device" not in commands["doors"]
