@@ -122,6 +122,8 @@ def _scaling(settings: CellSettings) -> dict[str, Any]:
     return {
         "min_replicas": e.replicas,
         "max_replicas": e.most_replicas,
+        "metrics_interval_s": 5,
+        "look_back_period_s": 10,  # the store knows what waits to the millisecond; there is no noise to average away
         "upscale_delay_s": 5,
         "downscale_delay_s": e.idle_seconds,
         "policy": {"policy_function": "serving.cluster.scaling:Scaling", "policy_kwargs": {"wait_s": e.scale_seconds}},
