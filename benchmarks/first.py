@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -113,7 +113,7 @@ def run(device: str, seconds: int, size: Size, repeats: int, done: Callable[[], 
     return hardware, runs
 
 
-def summary(runs: list[Run]) -> list[dict[str, object]]:
+def summary(runs: list[Run]) -> list[dict[str, Any]]:
     """A row for each way."""
     rows = []
     for way in ("meanwhile", "afterwards"):
@@ -150,9 +150,7 @@ def main(
         about = {"hardware": told(hardware), "seconds": seconds, "size": f"{width}x{height}"}
         typer.echo(json.dumps(about | {"rows": rows}, indent=2))
         return
-    typer.echo(
-        f"A film of {seconds} s at {width}x{height}, identical bytes ({hardware.name}, {asdict(hardware)['load']})"
-    )
+    typer.echo(f"A film of {seconds} s at {width}x{height}, identical bytes ({hardware.name}, load {hardware.load})")
     for row in rows:
         typer.echo(
             f"{row['way']:11} first chunk plays after {row['first_s']:.2f} s of {row['whole_s']:.2f} s"

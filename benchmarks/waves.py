@@ -12,7 +12,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Annotated, Final
@@ -118,7 +118,7 @@ class _Times:
 
 
 def compared(
-    all_ways: dict[str, Way],
+    all_ways: Mapping[str, Way],
     wanted: Callable[[int, int], Sequence[Task]],
     batches: Sequence[int],
     repeats: int,

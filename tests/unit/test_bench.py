@@ -9,6 +9,7 @@ import threading
 from xml.etree import ElementTree as ET
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -112,8 +113,8 @@ def test_a_part_that_fails_says_why_and_the_others_are_kept(tmp_path, monkeypatc
             command, failed, "said by a library\n" + json.dumps(GROWTH, indent=1), "No room."
         )
 
-    monkeypatch.setattr(suite.subprocess, "run", ran)
-    app = suite.typer.Typer()
+    monkeypatch.setattr(subprocess, "run", ran)
+    app = typer.Typer()
     app.command()(suite.main)
 
     result = CliRunner().invoke(app, ["--only", "growth", "--only", "first", "--out", str(tmp_path)])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.checkpoint import Model, load
-from model.clip import Clip, Film, Mode, Size
+from model.clip import Clip, Film, Frames, Mode, Size
 from model.generate import Codes, Generator
 from model.make import Maker
 from model.media import Encoder, encode_film
@@ -80,7 +80,7 @@ def test_frames_are_handed_out_while_the_next_chunk_is_decoded(model):
 
 
 def test_a_film_that_is_kept_is_the_one_that_was_handed_out(model):
-    clip, frames = Clip(prompt="a ball", mode=Mode.T2V, size=ASKED, seconds=1, seed=1), []
+    clip, frames = Clip(prompt="a ball", mode=Mode.T2V, size=ASKED, seconds=1, seed=1), list[Frames]()
 
     made = Maker(Generator(model)).develop(clip, frames.append)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ class Marking:
     """Marks nothing; keeps what it was given."""
 
     def __init__(self, form: Any, seen: Any) -> None:
-        self.seen, self.frames = seen, []
+        self.seen, self.frames = seen, list[np.ndarray]()
 
     def add(self, frames: np.ndarray) -> None:
         self.frames.append(frames)
@@ -52,11 +52,12 @@ def codes(model):
     return Codes(video, torch.randint(c.audio.codes, (CHUNKS, c.audio_codes), generator=draw))
 
 
-def delivered(model, codes, *starts: int) -> Any:
+def delivered(model, codes, *starts: int) -> tuple[np.ndarray, np.ndarray, dict[str, bytes]]:
     shot = Shot(model, Maker(Generator(model)).ready(CLIP), ordered(), Marking)
     for start, end in zip(starts, [*starts[1:], CHUNKS], strict=True):
         shot.add(codes[start:end])
-    return (*shot.deliver(), shot.pictures.files())
+    frames, sound = cast(Any, shot.deliver())
+    return frames, sound, shot.pictures.files()
 
 
 def test_a_film_that_was_killed_and_resumed_is_the_undisturbed_one(model, codes):
