@@ -204,6 +204,7 @@ def engine(settings: CellSettings, model: Model) -> Engine:
         cache_bytes=e.kv_memory << 20,
         films=e.batch,
         compiled=e.compile,
+        stats=settings.telemetry.metrics or bool(settings.telemetry.otlp),
         threads=e.threads,
     )
     return EngineLoop(lambda: VllmStepper(told, model.config), model.config)

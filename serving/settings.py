@@ -395,7 +395,7 @@ class Telemetry(Section):
 
     otlp: str = ""
     """Address of an OpenTelemetry collector in this cell, such as `http://127.0.0.1:4318`: scheme, host and port.
-    Traces and metrics go there, by OTLP over HTTP. Empty switches it off."""
+    Traces, metrics and logs go there, by OTLP over HTTP. Empty switches it off."""
     token: Secret | None = None
     """File with the bearer token that the collector wants, if it wants one."""
     metrics: bool = True
@@ -409,15 +409,15 @@ class Telemetry(Section):
     tenants: Annotated[int, Field(ge=0, le=1_000)] = 50
     """Tenants that have a label of their own in metrics; those that come later share one. 0 tells none apart."""
     queue: Annotated[int, Field(ge=1, le=100_000)] = 4_096
-    """Spans that wait for the collector at most. What comes when it is full is dropped and counted; a span takes about
-    2 KiB."""
+    """Spans that wait for the collector at most, and as many log lines. What comes beyond is dropped and counted; a
+    span takes about 2 KiB."""
     seconds: Positive = 5
     """Seconds that the collector has for one answer. Nothing else waits for it."""
     every: Positive = 15
     """Seconds between two messages with metrics, and between two looks at `vllm` and `ray`."""
     vllm: str = ""
     """Address of vLLM's own metrics on this machine, such as `http://127.0.0.1:8100/metrics`. What is on the allow-list
-    is told on with the cell's. Empty asks nobody."""
+    is told on with the cell's. Empty asks nobody: an engine that the cell runs itself is read without an address."""
     ray: str = ""
     """The same for Ray's own metrics, such as `http://127.0.0.1:8080/metrics`."""
 

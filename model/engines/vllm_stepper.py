@@ -37,6 +37,7 @@ class VllmSettings:
     pace: Pace = Pace.WAVES
     compiled: bool = False  # about a minute more to start, once; faster by a third to twice
     separate: bool = False  # a process of its own for the engine's core
+    stats: bool = False  # vLLM's own metrics, in this process's registry of prometheus_client
     threads: str | None = None  # VLLM_CPU_OMP_THREADS_BIND: cores of each rank, such as "0|1", or "nobind"
 
 
@@ -160,7 +161,7 @@ def _start(settings: VllmSettings, config: ModelConfig) -> Any:
     register()
     vllm_config = EngineArgs(**_arguments(settings, config)).create_engine_config()
     executor = Executor.get_class(vllm_config)
-    return LLMEngine(vllm_config, executor, log_stats=False, multiprocess_mode=settings.separate)
+    return LLMEngine(vllm_config, executor, log_stats=settings.stats, multiprocess_mode=settings.separate)
 
 
 def _arguments(settings: VllmSettings, config: ModelConfig) -> dict[str, Any]:

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from prometheus_client import REGISTRY
 from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from serving.telemetry.allowed import Id, Words
 from serving.telemetry.metrics import Kind
 from serving.telemetry.sieve import Tally
 
-__all__ = ["FOREIGN", "Foreign", "passed"]
+__all__ = ["FOREIGN", "Foreign", "of_vllm", "passed", "sifted"]
 
 Labels = tuple[tuple[str, str], ...]
 MOST_SAMPLES: Final = 20_000  # of one text that are looked at
@@ -97,10 +99,20 @@ _TABLE: Final = (
 FOREIGN: Final[Mapping[str, Foreign]] = MappingProxyType({row.name: row for row in _TABLE})
 
 
+def of_vllm(registry: Collector = REGISTRY) -> list[Family]:
+    """What a vLLM in this process has registered, which its engine does by itself."""
+    return [family for family in registry.collect() if family.name.startswith("vllm:")]
+
+
 def passed(text: str, source: str, tally: Tally) -> list[Family]:
     """What of `source`'s text may be told on. Raises ValueError for what is not Prometheus' text."""
+    return sifted(text_string_to_metric_families(text), source, tally)
+
+
+def sifted(families: Iterable[Family], source: str, tally: Tally) -> list[Family]:
+    """What of `source`'s metrics may be told on."""
     found: dict[str, dict[tuple[str, Labels], float]] = {}
-    for number, (row, name, labels, value) in enumerate(_samples(text, source, tally)):
+    for number, (row, name, labels, value) in enumerate(_samples(families, source, tally)):
         if number >= MOST_SAMPLES:
             tally.drop("metrics", "full")
             break
@@ -110,8 +122,8 @@ def passed(text: str, source: str, tally: Tally) -> list[Family]:
     return [_family(FOREIGN[name], series) for name, series in found.items()]
 
 
-def _samples(text: str, source: str, tally: Tally) -> Iterator[tuple[Foreign, str, Labels, float]]:
-    for family in text_string_to_metric_families(text):
+def _samples(families: Iterable[Family], source: str, tally: Tally) -> Iterator[tuple[Foreign, str, Labels, float]]:
+    for family in families:
         row = FOREIGN.get(family.name.removesuffix("_total"))
         if row is None or row.source != source:
             tally.drop("metrics", "unlisted")

@@ -27,6 +27,7 @@ from serving.settings import CellSettings, Telemetry
 from serving.telemetry.belt import Belt
 from serving.telemetry.carried import Carrier, Line, carrying
 from serving.telemetry.eyes import BLIND, Eyes
+from serving.telemetry.foreign import of_vllm
 from serving.telemetry.forward import forwarded
 from serving.telemetry.logs import count_logs
 from serving.telemetry.meters import Meters
@@ -68,7 +69,8 @@ def open_watch(settings: CellSettings) -> Watch:
     tracer = None if provider is None else provider.get_tracer("equerry")
     eyes = Watcher(tracer, meters, share=t.sample) if t.metrics or t.otlp else BLIND
     sources = {name: address for name, address in (("vllm", t.vllm), ("ray", t.ray)) if address}
-    scraper = Scraper(sources, eyes, tally, seconds=t.seconds, every=t.every)
+    here = {"vllm": of_vllm} if settings.engine.kind == "vllm" and "vllm" not in sources else {}
+    scraper = Scraper(sources, eyes, tally, seconds=t.seconds, every=t.every, here=here)
     ticker = _ticking(t, lambda: forwarded(meters.read(), scraper.families(), time.time_ns()), tally)
     lines = _carrying(t, resource, tally)
     carrier = None if lines is None else Carrier(lines)

@@ -62,7 +62,8 @@ def page() -> str:
     return "".join(parts) + _table(("name", "what", "values"), map(_attribute, sorted(ATTRIBUTES)))
 
 
-FOREIGN_HEAD: Final = """Asked for at `telemetry.vllm` and `telemetry.ray`. Series that differ in others are joined.
+FOREIGN_HEAD: Final = """vLLM's are read where its engine runs in a process of the cell, and asked for at
+`telemetry.vllm` where it does not; Ray's at `telemetry.ray`. Series that differ in other labels are joined.
 
 """
 LIST_HEAD: Final = """These names and values, and no others, leave in spans, labels and log lines.

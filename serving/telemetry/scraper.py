@@ -1,16 +1,16 @@
-"""Asks vLLM and Ray on this machine for their metrics, now and then, and keeps what passes until the next time."""
+"""Asks vLLM and Ray for their metrics, here or at an address of this machine, and keeps what passes till next time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import httpx
 from prometheus_client import Metric as Family
 
 from serving.telemetry.eyes import Eyes
-from serving.telemetry.foreign import passed
+from serving.telemetry.foreign import passed, sifted
 from serving.telemetry.sieve import Tally
 
 __all__ = ["Scraper"]
@@ -21,9 +21,20 @@ MOST: Final = 4 << 20  # bytes of one answer
 class Scraper:
     """`run` until cancelled. A source that does not answer has no metrics until it does."""
 
-    def __init__(self, sources: Mapping[str, str], eyes: Eyes, tally: Tally, *, seconds: float, every: float) -> None:
-        """`sources` are addresses by `vllm` and `ray`; each has `seconds` for an answer, `every` so many seconds."""
+    def __init__(
+        self,
+        sources: Mapping[str, str],
+        eyes: Eyes,
+        tally: Tally,
+        *,
+        seconds: float,
+        every: float,
+        here: Mapping[str, Callable[[], list[Family]]] | None = None,
+    ) -> None:
+        """`sources` are addresses by `vllm` and `ray`; each has `seconds` for an answer, `every` so many seconds.
+        What is in this process is read from `here` instead."""
         self._sources, self._eyes, self._tally, self._seconds, self._every = sources, eyes, tally, seconds, every
+        self._here = here or {}
         self._kept: dict[str, list[Family]] = {}
 
     def families(self) -> Iterator[Family]:
@@ -33,13 +44,24 @@ class Scraper:
 
     async def run(self) -> None:
         """Looks at all sources in turn."""
-        if not self._sources:
+        if not self._sources and not self._here:
             return
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self._seconds) as client:
             while True:
+                for source, read in self._here.items():
+                    self._kept[source] = await asyncio.to_thread(self._look_here, source, read)
                 for source, address in self._sources.items():
                     self._kept[source] = await self._look(client, source, address)
                 await asyncio.sleep(self._every)
+
+    def _look_here(self, source: str, read: Callable[[], list[Family]]) -> list[Family]:
+        try:
+            found = sifted(read(), source, self._tally)
+        except Exception:  # noqa: BLE001 - a stranger's metrics may raise anything, and the watch must go on
+            self._eyes.count("equerry.telemetry.scrapes", source=source, outcome="failed")
+            return []
+        self._eyes.count("equerry.telemetry.scrapes", source=source, outcome="ok")
+        return found
 
     async def _look(self, client: httpx.AsyncClient, source: str, address: str) -> list[Family]:
         try:

@@ -346,6 +346,7 @@ def test_the_cell_has_told_a_lot_all_the_same(run):
     } <= names
     assert {"equerry.jobs.ended", "equerry.store.duration", "gen_ai.server.request.duration"} <= run.collector.metrics
     assert "A job failed." in told
+    assert {"A job failed."} <= {line.body.string_value for _, line in run.collector.logs if line.trace_id}
     assert "nobody caught an error" in told
     assert run.code != 0
 

@@ -11,12 +11,14 @@ import httpx
 import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 from opentelemetry.sdk.resources import Resource
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from model.engine import Stats
 from serving.jobs.records import Backlog
-from serving.telemetry.foreign import FOREIGN, passed
+from serving.telemetry.eyes import BLIND
+from serving.telemetry.foreign import FOREIGN, of_vllm, passed, sifted
 from serving.telemetry.forward import forwarded
 from serving.telemetry.meters import Meters
 from serving.telemetry.metrics import METRICS
@@ -166,6 +168,36 @@ def test_rays_metrics_are_added_up_over_what_is_dropped():
 
     where = (("application", "cell"), ("deployment", "gateway"))
     assert told_of(found) == {("ray_serve_deployment_request_counter_total", where): 5}
+
+
+def test_of_a_vllm_in_this_process_the_listed_pass_and_nobody_elses_are_counted():
+    registry, tally = CollectorRegistry(), Tally()
+    Gauge("vllm:num_requests_running", CANARY, ["engine", "model_name"], registry=registry).labels("0", CANARY).set(2)
+    Counter("vllm:generation_tokens", CANARY, ["engine", "model_name"], registry=registry).labels("0", CANARY).inc(7)
+    Gauge("somebody_elses", CANARY, registry=registry).set(1)
+
+    found = sifted(of_vllm(registry), "vllm", tally)
+
+    engine = (("engine", "0"),)
+    assert told_of(found) == {("vllm:num_requests_running", engine): 2, ("vllm:generation_tokens_total", engine): 7}
+    assert CANARY not in rendered(lambda: found, "")[0].decode()
+    assert tally.dropped == {}
+
+
+async def looked_at(scraper):
+    looking = asyncio.create_task(scraper.run())
+    await asyncio.sleep(0.5)
+    looking.cancel()
+    return told_of(scraper.families())
+
+
+def test_metrics_of_this_process_are_read_without_an_address_and_may_fail():
+    registry = CollectorRegistry()
+    Gauge("vllm:num_requests_waiting", "x", registry=registry).set(3)
+    for read, told in ((lambda: of_vllm(registry), {("vllm:num_requests_waiting", ()): 3}), (lambda: 1 / 0, {})):
+        scraper = Scraper({}, BLIND, Tally(), seconds=1, every=60, here={"vllm": read})  # type: ignore[dict-item]  # it fails
+
+        assert asyncio.run(looked_at(scraper)) == told
 
 
 def test_one_source_cannot_speak_for_the_other():
