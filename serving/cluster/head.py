@@ -20,6 +20,7 @@ from serving.telemetry.silence import hush
 __all__ = ["head", "logical_cores", "variables"]
 
 MIB: Final = 1 << 20
+TRIES: Final = 3
 MOST_PATH: Final = 40  # letters before a session's sockets have names that the kernel refuses
 
 
@@ -75,21 +76,27 @@ def _join(ray: Any, address: str) -> None:
 
 
 def _start(ray: Any, folder: Path, settings: CellSettings) -> None:
-    try:
-        ray.init(
-            address="local",
-            num_cpus=logical_cores(settings),
-            object_store_memory=settings.ray.object_store * MIB,
-            include_dashboard=False,
-            logging_level="warning",
-            _temp_dir=str(folder),
-            _node_ip_address="127.0.0.1",
-        )
-    except Exception:  # noqa: BLE001  Ray raises bare ones when a part of it was slow
-        raise Unavailable(
-            "Ray did not start. It gives its agents 15 s, which a machine that is busy may not have: try again. "
-            f"What kept it stands in {settings.folders.scratch}/ray/session_latest/logs."
-        ) from None
+    """Ray gives its agents 15 s, which nobody can change and a busy machine may not have; so it is tried again."""
+    for left in reversed(range(TRIES)):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=logical_cores(settings),
+                object_store_memory=settings.ray.object_store * MIB,
+                include_dashboard=False,
+                logging_level="warning",
+                _temp_dir=str(folder),
+                _node_ip_address="127.0.0.1",
+            )
+        except Exception:  # noqa: BLE001  Ray raises bare ones when a part of it was slow
+            ray.shutdown()
+            if not left:
+                raise Unavailable(
+                    f"Ray did not start in {TRIES} tries. This machine may be too busy: try again later. "
+                    f"What kept it stands in {settings.folders.scratch}/ray/session_latest/logs."
+                ) from None
+        else:
+            return
 
 
 @contextmanager

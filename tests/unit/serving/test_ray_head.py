@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from serving.cluster.head import MOST_PATH, head, logical_cores, variables
+from serving.cluster.head import MOST_PATH, TRIES, head, logical_cores, variables
 from serving.errors import Refused, Unavailable
 from serving.home import SETTINGS, Site, make_home, own_key, today
 from serving.settings_file import load, named
@@ -36,8 +36,8 @@ def ray(monkeypatch):
     told: dict[str, Any] = {}
 
     def init(**named: object) -> None:
-        told.update(named, environment=dict(os.environ))
-        if told.get("fault"):
+        told.update(named, environment=dict(os.environ), starts=told.get("starts", 0) + 1)
+        if told.get("fault") and told["starts"] <= told.get("faults", TRIES):
             raise told["fault"]
 
     monkeypatch.setattr(os, "environ", os.environ.copy())
@@ -91,7 +91,14 @@ def test_a_ray_that_does_not_start_says_where_to_look(settings, ray, fault):
 
     with pytest.raises(Unavailable, match="session_latest/logs"), head(settings, os.environ):
         pass
-    assert ray["ended"]
+    assert (ray["starts"], ray["ended"]) == (TRIES, True)
+
+
+def test_a_ray_that_was_too_slow_is_tried_again(settings, ray):
+    ray.update(fault=Exception("The current node timed out"), faults=TRIES - 1)
+
+    with head(settings, os.environ):
+        assert ray["starts"] == TRIES
 
 
 def test_a_ray_that_is_there_is_joined_and_left_as_it_is(settings, ray):
