@@ -118,6 +118,7 @@ class Front:
         receipt = await self._take_on(caller, self._draft(caller, wish, settled, order), settled, taken)
         if receipt.fresh:
             self._note(receipt.job.id)
+            self.lookout.took(receipt.job.tenant)
             self.eyes.count("equerry.jobs.submitted", tenant=caller.tenant, mode=settled.mode.value)
         else:
             self.eyes.count("equerry.jobs.repeated", tenant=caller.tenant)

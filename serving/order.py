@@ -6,7 +6,8 @@ It is kept with the job in the cell's database, since it holds the prompt, and n
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any, Final
 
 from model.clip import Mode, Size
@@ -18,6 +19,8 @@ from serving.wish import Audio, Given, Role, Wish
 __all__ = ["Order", "Piece"]
 
 VERSION: Final = 1
+_WISH: Final = tuple(each.name for each in fields(Wish))
+_GIVEN: Final = tuple(each.name for each in fields(Given) if each.name != "body")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +53,16 @@ class Order:
 
     def write(self) -> str:
         """As JSON."""
-        wish = asdict(replace(self.wish, given=()))
+        wish = {name: getattr(self.wish, name) for name in _WISH}
         wish["size"] = str(self.size)
-        wish["given"] = [{k: v for k, v in asdict(given).items() if k != "body"} for given in self.wish.given]
+        wish["given"] = [{name: getattr(given, name) for name in _GIVEN} for given in self.wish.given]
         whole = {
             "v": VERSION,
             "wish": wish,
             "pieces": [asdict(piece) for piece in self.pieces],
             "data_class": self.data_class,
             "subject": self.subject,
-            "demands": self.demands.canonical().decode(),
+            "demands": _text_of(self.demands),
             "key": self.key,
         }
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
@@ -87,6 +90,12 @@ class Order:
             return _wish(_whole(text)["wish"])
         except (ValueError, TypeError, KeyError, AttributeError):
             raise _unreadable() from None
+
+
+@lru_cache(maxsize=256)
+def _text_of(demands: Constraints) -> str:
+    """Constraints as their bytes are known; a key has the same ones in every request."""
+    return demands.canonical().decode()
 
 
 def _whole(text: str) -> dict[str, Any]:

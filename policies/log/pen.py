@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 
-from policies.errors import Broken
+from policies.errors import Broken, Unavailable
 from policies.log.entry import Entry, Gap, Stamp, encode
 from policies.log.writer import Receipt, Writer
 
@@ -49,13 +49,29 @@ class Pen:
         told twice is known again by it.
         """
         with self._turn:
-            drawn, salt = identity or self._rng(16).hex(), self._rng(16).hex()
-            stamp = Stamp(ts=self._now(), id=drawn, salt=salt, w=self.writer, n=self._next)
-            future = self.log.append(encode(entry, stamp), patience=patience)
-            self._next += 1
-        return future
+            return self._append(entry, patience, identity)
 
     async def commit(self, entry: Entry, *, patience: float = 10.0) -> Receipt:
         """`write` for coroutines: returns when the entry is in the log, and blocks no other coroutine."""
-        future = await asyncio.to_thread(self.write, entry, patience=patience)
+        future = self._at_once(entry)
+        if future is None:
+            future = await asyncio.to_thread(self.write, entry, patience=patience)
         return await asyncio.wrap_future(future)
+
+    def _at_once(self, entry: Entry) -> Future[Receipt] | None:
+        """As `write`; None when somebody would have to wait, for which a coroutine needs a thread."""
+        if not self._turn.acquire(blocking=False):
+            return None
+        try:
+            return self._append(entry, patience=0.0)
+        except Unavailable:
+            return None
+        finally:
+            self._turn.release()
+
+    def _append(self, entry: Entry, patience: float, identity: str | None = None) -> Future[Receipt]:
+        drawn, salt = identity or self._rng(16).hex(), self._rng(16).hex()
+        stamp = Stamp(ts=self._now(), id=drawn, salt=salt, w=self.writer, n=self._next)
+        future = self.log.append(encode(entry, stamp), patience=patience)
+        self._next += 1  # only now: a number is used up when the log has taken the entry
+        return future

@@ -69,7 +69,7 @@ class Shell:
         """Answers one request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        request_id = scope.setdefault(REQUEST, self.new_id())
+        request_id = scope[REQUEST] = scope.get(REQUEST) or self.new_id()
         begun = ended = False
 
         async def marked(message: Message) -> None:

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -100,7 +100,7 @@ class Database:
 
     def _read(self, name: str, values: Mapping[str, object]) -> Rows:
         with self._reader.connect() as connection:
-            return cast(Rows, connection.execute(self._queries[name], values).mappings().all())
+            return _told(connection.execute(self._queries[name], values))
 
     def _write(self, work: Callable[[Run], T]) -> T:
         with self._writer, self._engine.begin() as connection:
@@ -111,7 +111,7 @@ class Database:
 
     def _rows(self, connection: Connection, name: str, values: Mapping[str, object]) -> Rows:
         found = connection.execute(self._queries[name], values)
-        return cast(Rows, found.mappings().all()) if found.returns_rows else ()
+        return _told(found) if found.returns_rows else ()
 
     def _steadily(self, attempt: Callable[[], T]) -> T:
         end = time.monotonic() + self._patience_s
@@ -129,6 +129,12 @@ class Database:
         if isinstance(error, DBAPIError):
             return error.connection_invalidated or self._transient(error)
         return isinstance(error, PoolTimeout)
+
+
+def _told(found: CursorResult[Any]) -> Rows:
+    """Rows by name. Plain dictionaries: a row that looks its names up as it is read takes ten times as long."""
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found.all()]
 
 
 def _named(error: SQLAlchemyError) -> Broken | Unavailable:
