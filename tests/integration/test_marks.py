@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks.marks import PROMISED
+from benchmarks.marks_treatments import PROMISED
 from model.clip import Film, Size
 from model.media import read_film
 from model.train.codecs import any_scene
@@ -65,7 +65,7 @@ def film(seed, seconds=2):
 
 @pytest.mark.parametrize("treatment", PROMISED)
 def test_a_film_leads_back_to_its_job_whatever_was_done_to_it(settings, ledger, treatment):
-    chance = Random(treatment)  # how often a mark is lost is measured, by benchmarks/marks.py
+    chance = Random(treatment)  # how often a mark is lost is measured, by `python -m benchmarks.marks`
     draw_secret(settings.folders.state / "watermark", chance.randbytes)
     marker = open_marker(settings, ledger)
     jobs = [named(new_id(chance.randbytes(16))) for _ in range(3)]

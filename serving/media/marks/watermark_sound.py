@@ -24,7 +24,7 @@ from model.media import resample
 from serving.media.marks.carrier import Directions, directions
 from serving.media.marks.payload import CHIPS, Chips
 
-__all__ = ["RATE", "mark_sound", "read_sound"]
+__all__ = ["BEGINNINGS", "RATE", "folded", "mark_sound", "moments", "read_sound"]
 
 Tiles = NDArray[np.complex64]  # [moments, tones]
 
@@ -41,7 +41,7 @@ MARGINS: Final = (
     0.95,
 )  # the same at most, in long sound and in short; between them as much as chips read of the sound itself
 MOST: Final = 0.2  # of the loudness around it: how strong the noise may be in all (-14 dB)
-ROUNDS: Final = 2
+ROUNDS: Final = 1  # in which the sound is read with the noise in it
 FINER: Final = 2  # parts of a sample to which a reader finds the beginning
 BEGINNINGS: Final = 4  # moments that a reader tries; each is one more chance of a false alarm
 NEAR: Final = 16  # half samples within which two moments are one
@@ -63,7 +63,8 @@ def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tile
     gains = _loudness(tiles)
     own = _tones(_even(tiles, length)) @ secret
     drowned = np.sqrt(np.mean(own * own, axis=1, keepdims=True))
-    wanted = np.clip(drowned, LEAST, np.clip(2 * PERIOD / length, *MARGINS)) * _shares(length)
+    most = np.float32(np.clip(2 * PERIOD / length, *MARGINS))
+    wanted = np.clip(drowned, np.float32(LEAST), most) * _shares(length)
     strengths = _within(chips * np.maximum(wanted - chips * own, 0), MOST)
     for _ in range(ROUNDS):
         noise = _tiles(_seconds(strengths @ secret.T).ravel()[:length])
@@ -77,10 +78,21 @@ def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tile
 
 def read_sound(sound: Sound, rate: int, key: bytes) -> tuple[Chips, ...]:
     """The chips [CHIPS] at the few moments where a marked second is likeliest to begin; none for silence."""
+    once = folded(sound, rate)
+    return () if once is None else moments(once, key)
+
+
+def folded(sound: Sound, rate: int) -> NDArray[np.float32] | None:
+    """The mean of all seconds of the sound, divided by its loudness [PERIOD]; None for silence. It needs no key."""
     heard = resample(sound, rate, RATE)
     if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE / 10:
-        return ()
-    everywhere = _anywhere(_even(_tiles(heard), len(heard)).mean(0), key)
+        return None
+    return np.asarray(_even(_tiles(heard), len(heard)).mean(0), np.float32)
+
+
+def moments(once: NDArray[np.float32], key: bytes) -> tuple[Chips, ...]:
+    """The chips of a folded sound at the BEGINNINGS where a marked second is likeliest to begin."""
+    everywhere = _anywhere(once, key)
     power, found = (everywhere**2).sum(0), []
     for _ in range(BEGINNINGS):
         best = int(power.argmax())

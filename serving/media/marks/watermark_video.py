@@ -28,12 +28,13 @@ LOOKS: Final = 4  # frames of a segment that the writer looks at
 MOST_READ: Final = 64  # frames that the reader looks at
 STRIP: Final = 32  # rows
 LENGTHS: Final = (1.0, 2.0)  # seconds of a film: encoders are harder on a short one, and between them in proportion
-USUAL: Final = (1.75, 1.35)  # strength with which a small film of such a length is tried first
+USUAL: Final = (1.85, 1.4)  # strength with which a small film of such a length is tried first
 SURE: Final = (0.75, 0.60)  # likeness that it is to keep in rehearsal
-NEARLY: Final = (-0.02, 0.08)  # by which it may be missed
+NEARLY: Final = (-0.02, 0.15)  # by which it may be missed
 WEAKEST, STRONGEST = 0.7, 3.5  # strengths that it may have
 TRIALS: Final = 3  # of a segment
-REHEARSED: Final = 3  # frames of a segment
+DAMPED: Final = 0.6  # a quantiser keeps all of what it keeps: stronger marks gain more than in proportion
+REHEARSED: Final = 2  # frames of a segment
 
 
 def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes) -> Frames:
@@ -92,10 +93,11 @@ def read_frames(frames: Frames, key: bytes) -> tuple[Chips, ...]:
 
 
 def _tried(waves: Waves, frames: Frames, looks: Plane, chips: Chips, fit: Fit, sure: float) -> Fit:
-    """As strong as it takes: a likeness says how strong mark and noise are, and the noise stays as it is."""
+    """As strong as it takes. A likeness says how strong the mark is beside the noise, and the noise stays as it is."""
     for _ in range(TRIALS):
         kept = _kept(waves, frames, chips, fit.pattern)
-        strength = float(np.clip(fit.strength * _odds(sure) / _odds(kept), WEAKEST, STRONGEST))
+        factor = (_odds(sure) / _odds(kept)) ** DAMPED
+        strength = float(np.clip(fit.strength * factor, WEAKEST, STRONGEST))
         if NEARLY[0] <= kept - sure <= NEARLY[1] or strength == fit.strength:
             break
         fit = refit_pattern(waves, looks, chips, fit, strength)
