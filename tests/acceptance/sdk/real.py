@@ -1,7 +1,7 @@
 """A real cell for the clients: gate, store, engine and all, in processes of its own.
 
-Its model is the smallest of the real classes, since this suite is about wires. Its tenants are settled with the
-commands that an operator types, as near to `stand_in.HOUSES` as a cell can be:
+Its model is the smallest of the real classes, since this suite is about wires. Its tenants are settled as an operator
+settles them, as near to `stand_in.HOUSES` as a cell can be:
 
     acme, other   nothing is settled
     broke         has a spending cap of one cent
@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+from policies.constraints import Constraints, DataClass, Wish
+from policies.tenants.shell import books, now
 from serving.demo.cells import DemoCell, equerry, free_ports
 from serving.home import Site
 from tests.tiny import with_tiny_model
@@ -36,8 +38,10 @@ drain = 20
 [sla]
 document = "patient.json"
 """  # a busy machine is no reason to refuse a film, or to take it from its studio
-BOUNDS = ("--home", "EU", "--jurisdiction", "EU", "--class", "personal")
-DEMANDS = {"narrow": ("--require", "secnumcloud")}
+CEILING = Constraints(
+    home="EU", allowed_jurisdictions=frozenset({"EU"}), allowed_classes=frozenset({DataClass.PERSONAL})
+)
+CEILINGS = {"narrow": CEILING.model_copy(update={"required_certifications": frozenset({"secnumcloud"})})}
 LIMITS = {"broke": ("--spend", 1), "hasty": ("--per-minute", 1)}
 NAMES = ("other", "broke", "hasty", "held", "narrow")
 
@@ -47,7 +51,7 @@ def real_cell(folder: Path, runtime: str = "local") -> Iterator[dict[str, object
     """Address and keys of a cell that runs until the block is left, and how many films keep its hands full."""
     cell = DemoCell(HOME, folder, free_ports(), runtime=runtime)
     cell.make(NEIGHBOUR)
-    found = {name: tenant(folder, name) for name in NAMES}
+    found = tenants(folder)
     with_tiny_model(folder, SETTINGS)
     file = folder / "cell.toml"
     file.write_text(file.read_text("utf-8").replace("[engine]\n", f"[engine]\nbatch = {HANDS}\n"), "utf-8")
@@ -63,11 +67,14 @@ def real_cell(folder: Path, runtime: str = "local") -> Iterator[dict[str, object
         cell.stop()
 
 
-def tenant(folder: Path, name: str) -> tuple[str, str]:
-    """Adds one; its id and its key."""
-    told = json.loads(equerry("tenant", "add", name, "--cell", folder, *BOUNDS, *DEMANDS.get(name, ()), "--json"))
-    key = json.loads(equerry("tenant", "key", "add", told["id"], "--cell", folder, "--json"))["key"]
-    return told["id"], key
+def tenants(folder: Path) -> dict[str, tuple[str, str]]:
+    """Adds them; by name, each one's id and its key."""
+    own = books(folder)
+    try:
+        ids = {name: own.add_tenant(name, CEILINGS.get(name, CEILING), "standard", now()).id for name in NAMES}
+        return {name: (tenant, own.add_key(tenant, name, Wish(), now()).text.text) for name, tenant in ids.items()}
+    finally:
+        own.store.close()
 
 
 def patient() -> str:
