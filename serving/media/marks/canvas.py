@@ -132,7 +132,8 @@ class Kin:
     With this held still, how far points stand apart is linear in the frame.
     """
 
-    weights: NDArray[np.float32]  # [places, side, side], of which each point's sum with its own weight of 1 is 1
+    weights: NDArray[np.float32]  # [places, side, side], 0..1
+    whole: Plane  # their sum for each point, with its own weight of 1
 
     @classmethod
     def of(cls, frame: Plane) -> Kin:
@@ -140,13 +141,12 @@ class Kin:
         weights = np.abs(_apart_from(frame))
         weights *= -1 / max(ALIKE, ROUGH * _roughness(frame))
         weights += np.float32(1.5)
-        np.minimum(np.maximum(weights, 0, out=weights), 1, out=weights)
-        weights /= 1 + weights.sum(0)
-        return cls(weights)
+        np.clip(weights, 0, 1, out=weights)
+        return cls(weights, 1 + weights.sum(0))
 
     def apart(self, frame: Plane) -> Plane:
         """Each point less the mean of those around it that are of the same surface."""
-        apart: Plane = -np.einsum("kij,kij->ij", self.weights, _apart_from(frame))
+        apart: Plane = -np.einsum("kij,kij->ij", self.weights, _apart_from(frame)) / self.whole
         return apart
 
 

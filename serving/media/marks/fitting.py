@@ -104,6 +104,6 @@ def _linear(base: Plane, pattern: Plane) -> _Linear:
         calmer = share / scale_of(apart)
         still += apart * calmer
         calm += calmer
-        others += np.multiply(kin.weights, calmer, out=kin.weights)
+        others += np.multiply(kin.weights, calmer / kin.whole, out=kin.weights)
     linear = _Linear(still, others.sum(0), others, calm)
     return replace(linear, still=2 * still - linear.contrast(pattern))

@@ -27,4 +27,4 @@ def worn(grey: Plane) -> Image.Image:
     small = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).resize(half, Image.Resampling.LANCZOS)
     out = io.BytesIO()
     small.save(out, "jpeg", qtables=[[STEP] * 64])
-    return Image.open(out)
+    return Image.open(out, formats=("JPEG",))

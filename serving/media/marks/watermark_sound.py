@@ -67,13 +67,13 @@ def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tile
     wanted = np.clip(drowned, np.float32(LEAST), most) * _shares(length)
     strengths = _within(chips * np.maximum(wanted - chips * own, 0), MOST)
     for _ in range(ROUNDS):
-        noise = _tiles(_seconds(strengths @ secret.T).ravel()[:length])
+        noise = _tiles(_seconds((secret @ strengths.T).T).ravel()[:length])
         noise *= gains
         lacks = wanted - chips * (_tones(_even(tiles + noise, length)) @ secret)
         if (lacks < wanted / 20).all():
             break
         strengths = _within(np.maximum(chips * strengths + lacks, 0) * chips, MOST)
-    return _tiles(_seconds(strengths @ secret.T).ravel()[:length]) * gains
+    return _tiles(_seconds((secret @ strengths.T).T).ravel()[:length]) * gains
 
 
 def read_sound(sound: Sound, rate: int, key: bytes) -> tuple[Chips, ...]:

@@ -24,7 +24,7 @@ from serving.media.marks.rehearsal import worn
 __all__ = ["SMALL", "FrameMarks", "mark_frames", "read_frames"]
 
 SMALL: Final = 200  # pixels of a film's shorter side below which it has room for coarse waves only
-LOOKS: Final = 4  # frames of a segment that the writer looks at
+LOOKS: Final = 3  # frames of a segment that the writer looks at
 MOST_READ: Final = 64  # frames that the reader looks at
 STRIP: Final = 32  # rows
 LENGTHS: Final = (1.0, 2.0)  # seconds of a film: encoders are harder on a short one, and between them in proportion
