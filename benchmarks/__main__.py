@@ -134,7 +134,7 @@ def main(
     if as_json:
         typer.echo(json.dumps(told, indent=2))
     else:
-        Console().print(table(told))
+        Console(width=None if sys.stdout.isatty() else 140).print(table(told))
         typer.echo(f"All figures are in {out / 'bench.json'}, a picture of them in {out / 'bench.svg'}.")
     if any("failed" in figures for figures in told.values()):
         raise typer.Exit(1)

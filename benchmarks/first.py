@@ -33,7 +33,7 @@ from model.render import Development
 
 PROMPT = "a red circle bounces up and down and a blue square slides left"
 MIB = 2**20
-WARM = 4  # chunks until buffers, caches and the encoder's look-ahead are there
+WARM = 10  # chunks until buffers and caches are there: the encoder looks 40 frames ahead
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -212,7 +213,7 @@ def show(found: Sequence[Row], hardware: Hardware, seconds: int) -> None:
     table = Table(title=f"Films of {seconds} s a minute, identical codes ({where})")
     best = found[0].way
     for heading in ("way", "at once", "films/min", "from … to", f"{best} are", "by processor time", "at best"):
-        table.add_column(heading, justify="left" if heading == "way" else "right")
+        table.add_column(heading, justify="left" if heading == "way" else "right", no_wrap=heading == "way")
     for row in found:
         table.add_row(
             row.way,
@@ -223,7 +224,7 @@ def show(found: Sequence[Row], hardware: Hardware, seconds: int) -> None:
             f"{row.processor_gain:.2f}x",
             f"{row.at_best:,.0f}",
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 if __name__ == "__main__":
