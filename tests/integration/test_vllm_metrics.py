@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from collections import Counter
 
 import pytest
 from prometheus_client import Metric
@@ -30,10 +31,12 @@ def test_vllms_own_metrics_pass_the_list_and_name_no_path():
     slots, found = asyncio.run(drawn())
 
     samples = [sample for family in found for sample in family.samples]
-    values = {sample.name: sample.value for sample in samples}
+    values = Counter[str]()
+    for sample in samples:  # a metric has one for each way to end
+        values[sample.name] += sample.value  # type: ignore[assignment]  # they count
     assert values["vllm:generation_tokens_total"] == slots
     assert values["vllm:prompt_tokens_total"] > 0
-    assert values["vllm:request_success_total"] >= 1
+    assert values["vllm:request_success_total"] == 1  # a film of a second is one window
     assert {name for sample in samples for name in sample.labels} <= {"engine", "finished_reason", "le"}
 
 
