@@ -82,11 +82,13 @@ def treated(number: int, *, beyond: bool) -> dict[str, Any]:
     chips = chips_of(key, pid)
     frames = mark_frames(made.frames, made.fps, chips, key)
     sound = mark_sound(made.sound, made.rate, chips, key)
-    delivered = read_film(encode_film(replace(made, frames=frames, sound=sound)), fps=made.fps, rate=48_000)
+    body = encode_film(replace(made, frames=frames, sound=sound))
+    delivered = read_film(body, fps=made.fps, rate=48_000)
     sounding = float(np.abs(made.sound).max()) > AUDIBLE
     wanted = {name: each for name, each in {**PROMISED, **(BEYOND if beyond else {})}.items()
               if name != TRIM or made.seconds > 1}  # fmt: skip
     told = {name: _read(treat(delivered), key, pid) for name, treat in wanted.items()}
+    told["as delivered"] = _read(body, key, pid)
     forget()
     return {
         "kind": kind,

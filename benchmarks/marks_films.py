@@ -29,7 +29,7 @@ def film(number: int) -> tuple[str, Film]:
     digit, turn = number % 10, number // 10
     grown, natural = digit in (6, 7, 9), digit in (8, 9)
     small, size = SMALL[number % 3], GROWN[turn % 4]
-    seconds = 1 if digit == 4 else 2 + number % 2
+    seconds = 1 if digit == 4 else 2 if grown else 2 + number % 2
     scene = any_scene(rng, small)
     sound = heard(scene, FPS * seconds).astype(np.float32)
     if natural:

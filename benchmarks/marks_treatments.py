@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from model.clip import Film, Size, Sound
-from model.media import encode_film, fit, resample
+from model.media import fit, resample
 
 __all__ = ["BEYOND", "PROMISED", "TRIM", "Treatment", "written"]
 
@@ -82,7 +82,7 @@ def _turned(degrees: float) -> Treatment:
 
 
 def _vp9(film: Film) -> bytes:
-    return written(film, ("libvpx-vp9", {"crf": "34", "b": "0", "cpu-used": "4"}), ("libopus", 48_000), "webm")
+    return written(film, ("libvpx-vp9", {"crf": "34", "b": "0", "cpu-used": "6"}), ("libopus", 48_000), "webm")
 
 
 def _trimmed(film: Film) -> bytes:
@@ -125,7 +125,6 @@ def _brighter(film: Film) -> bytes:
 
 
 PROMISED: Final[dict[str, Treatment]] = {
-    "as delivered": encode_film,
     "H.264 CRF 28": _h264(28),
     "H.264 CRF 35": _h264(35),
     "half size": _scaled(2),
