@@ -52,7 +52,11 @@ async def carry_out(erasure: Erasure, store: Store, objects: Objects, pen: Pen, 
 
 
 async def _shred(tenant: TenantId, store: Store, keyring: Keyring, pen: Pen) -> Sequence[str]:
-    """Digests of the ids of the tenant's destroyed keys; the one that is destroyed now goes into the log."""
+    """Digests of the ids of the tenant's destroyed keys; the one that is destroyed now goes into the log.
+
+    A process that is killed between the two leaves that entry out, since nothing may be logged that has not happened;
+    the proof names the key all the same.
+    """
     live = await asyncio.to_thread(store.data_key, tenant)
     ids = await asyncio.to_thread(keyring.destroy, tenant)
     if live is not None:

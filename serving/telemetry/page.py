@@ -63,7 +63,8 @@ def page() -> str:
 
 
 FOREIGN_HEAD: Final = """vLLM's are read where its engine runs in a process of the cell, and asked for at
-`telemetry.vllm` where it does not; Ray's at `telemetry.ray`. Series that differ in other labels are joined.
+`telemetry.vllm` where it does not. Ray's are asked for at `telemetry.ray`, where KubeRay's images serve them; the Ray
+that a cell starts for itself is Ray without its extras, and serves none. Series that differ in other labels are joined.
 
 """
 LIST_HEAD: Final = """These names and values, and no others, leave in spans, labels and log lines.
