@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NewType
 
 from policies.errors import Malformed
@@ -61,8 +62,14 @@ def digest(value: Value) -> Digest:
     return sha256(encode(value))
 
 
+@lru_cache(maxsize=4_096)
+def _fits(key: str) -> bool:
+    """Documents and entries have the same keys again and again."""
+    return _KEY.fullmatch(key) is not None
+
+
 def _check(value: object, depth: int) -> None:
-    if isinstance(value, str | bool):
+    if type(value) is str or isinstance(value, (str, bool)):  # the quick question first: most values are text
         return
     if isinstance(value, int):
         if abs(value) > MOST_INTEGER:
@@ -72,7 +79,7 @@ def _check(value: object, depth: int) -> None:
         raise Malformed("Arrays and objects lie too deep within each other.")
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if not isinstance(key, str) or not _KEY.fullmatch(key):
+            if not isinstance(key, str) or not _fits(key):
                 raise Malformed(f"The key {str(key)[:40]!r} is not made of a-z, 0-9 and _.")
             _check(inner, depth - 1)
     elif isinstance(value, list | tuple):

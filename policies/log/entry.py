@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from policies.canonical import Value
 from policies.canonical import encode as canonical
@@ -376,11 +376,23 @@ PARTS: Final = (Where, Candidates, Head, Manifest, Watermark)
 
 def plain(thing: object) -> dict[str, Value]:
     """The fields that are there, of an entry, a part or a stamp. A field `from_` is `from`, which Python keeps."""
-    there = ((part.name.rstrip("_"), getattr(thing, part.name)) for part in fields(thing))  # type: ignore[arg-type]  # callers pass dataclasses
+    there = ((name, getattr(thing, field)) for name, field in _names(type(thing)))
     return {name: _value(value) for name, value in there if value is not None}
 
 
+def _names(kind: type[Any]) -> tuple[tuple[str, str], ...]:
+    """The fields of a dataclass as the bytes spell them, and as Python does; worked out once for each kind."""
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple((each.name.rstrip("_"), each.name) for each in fields(kind))
+    return _NAMES[kind]
+
+
+_NAMES: Final[dict[type, tuple[tuple[str, str], ...]]] = {}
+
+
 def _value(value: object) -> Value:
+    if isinstance(value, (str, int)):
+        return value
     if isinstance(value, PARTS):
         return plain(value)
     if isinstance(value, Mapping):  # the profile has no hyphens in keys, and ids of rules have
