@@ -15,6 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -28,6 +29,7 @@ __all__ = ["Bounds", "files_of", "form_of", "json_of", "parse_json", "read_body"
 LONG: Final = 1 << 20  # bytes of JSON that would keep other requests waiting while it is parsed
 MOST_PLAIN: Final = 1 << 20  # bytes of a form without files
 MOST_DEEP: Final = 6  # brackets in a name
+PLAIN: Final = frozenset({b"utf-8", b"utf8", b"us-ascii"})  # codings of a form
 _NAME: Final = re.compile(r"([^\[\]]{1,100})((?:\[[^\[\]]{0,100}\]){0,6})")
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
 
@@ -98,6 +100,7 @@ async def form_of(request: Request, bounds: Bounds) -> FormData:
     try:
         if kind == "application/x-www-form-urlencoded":
             return await FormParser(request.headers, bounded(request, min(bounds.body, MOST_PLAIN))).parse()
+        _check_coding(request.headers["content-type"])
         return await MultiPartParser(
             request.headers,
             bounded(request, bounds.body),
@@ -111,6 +114,14 @@ async def form_of(request: Request, bounds: Bounds) -> FormData:
         raise BadField("body", "The form cannot be read. Send multipart/form-data with a boundary.") from None
     except (KeyError, UnicodeError, ValueError):
         raise BadField("body", "The form cannot be read. Send multipart/form-data with a boundary.") from None
+
+
+def _check_coding(kind: str) -> None:
+    """The parser decodes text with whatever codec the sender names, and Python has some that take the square of a
+    text's length, or make what is no text."""
+    _, options = parse_options_header(kind)
+    if options.get(b"charset", b"utf-8").lower() not in PLAIN:
+        raise BadField("body", "The form names another coding. Send it in UTF-8.")
 
 
 async def files_of(request: Request, bounds: Bounds) -> Fields:

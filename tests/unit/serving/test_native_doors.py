@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import httpx
 import pytest
@@ -76,6 +77,27 @@ def test_a_body_beyond_its_bound_is_refused_in_each_dialect_whether_it_says_its_
         for body in (b" " * 1_001, endless()):
             assert ask(app, "POST", path, content=body, headers=headers).status_code == 413
     assert ask(app, "POST", "/v1/videos", files={"a": b" " * 2_000}).status_code == 413
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "utf-7", "utf-16", '"punycode"', ""])
+def test_a_form_in_a_coding_that_its_sender_chooses_is_refused_before_it_is_decoded(charset):
+    """Some codings take the square of a part's length, on the loop that all other requests wait for."""
+    kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    body = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + b"a" * 200_000 + b"\r\n--x--\r\n"
+
+    began = time.process_time()
+    answer = ask(as_caller(doors()), "POST", "/v1/videos", content=body, headers=kind)
+
+    assert (answer.status_code, "UTF-8" in answer.text) == (400, True)
+    assert time.process_time() - began < 5  # seconds; punycode takes three times as long
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF8", "us-ascii", '"utf-8"'])
+def test_a_form_may_say_that_it_is_plain(charset):
+    kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    body = b'--x\r\nContent-Disposition: form-data; name="seconds"\r\n\r\nmany\r\n--x--\r\n'
+
+    assert "seconds" in ask(as_caller(doors()), "POST", "/v1/videos", content=body, headers=kind).text
 
 
 def test_the_prefix_of_a_path_chooses_the_shape():
