@@ -22,7 +22,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from model.clip import Frames, Picture, Size, Sound
@@ -55,6 +55,7 @@ class Encoder:
         self._container = _container(self._file)
         self._picture = _picture_stream(self._container, fps, size)
         self._sound = _sound_stream(self._container, rate if rate in AAC_RATES else AAC_RATE)
+        self._scaler = VideoReformatter()  # kept, since it makes its tables once
         self._packets: list[list[Packet[VideoStream]]] = []  # that each frame's coming has brought forth
 
     @property
@@ -85,7 +86,9 @@ class Encoder:
 
     def _frame(self, pixels: Picture) -> av.VideoFrame:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED, interpolation=FINE)
+        frame = self._scaler.reformat(
+            frame, format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED, interpolation=FINE
+        )
         frame.pts, frame.time_base = self.frames, 1 / self.fps
         return frame
 
