@@ -23,6 +23,7 @@ import c2pa
 
 from serving.errors import BadMedia, Broken
 from serving.media.marks.certificate import Credential
+from serving.media.marks.padding import is_empty
 
 __all__ = ["Ingredient", "Inspected", "Residency", "Signed", "Standing", "inspect", "sign", "try_ingredient"]
 
@@ -30,6 +31,7 @@ MP4: Final = "video/mp4"
 GENERATED: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 RESIDENCY: Final = "org.equerry.residency"
 WATERMARK: Final = "org.equerry.watermark.1"
+PADDED: Final = "org.equerry.paddingNotEmpty"  # no code of C2PA's names it
 ALONE: Final[dict[str, Any]] = {
     "builder": {"thumbnail": {"enabled": False}},
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
@@ -120,7 +122,7 @@ def inspect(body: bytes, anchors: str = "") -> Inspected:
     try:
         with _context(anchors) as context, c2pa.Reader(MP4, io.BytesIO(body), context=context) as reader:
             told: dict[str, Any] = json.loads(reader.json())
-            return _inspected(told)
+            return _inspected(told, padded=not is_empty(body))
     except c2pa.C2paError.ManifestNotFound:
         return Inspected(standing=Standing.NONE)
     except c2pa.C2paError as error:
@@ -191,14 +193,14 @@ def _mime(body: bytes) -> str:
     return next((mime for start, mime in starts.items() if body.startswith(start)), "application/octet-stream")
 
 
-def _inspected(told: dict[str, Any]) -> Inspected:
+def _inspected(told: dict[str, Any], *, padded: bool) -> Inspected:
     own = told["manifests"][told["active_manifest"]]
     said = {each["label"].partition("__")[0]: each["data"] for each in own.get("assertions", ())}
     actions = said.get("c2pa.actions.v2", {}).get("actions", ())
     failures = told.get("validation_results", {}).get("activeManifest", {}).get("failure", ())
     return Inspected(
-        standing=Standing(told["validation_state"].lower()),
-        problems=tuple(dict.fromkeys(each["code"] for each in failures)),
+        standing=Standing.INVALID if padded else Standing(told["validation_state"].lower()),
+        problems=(*dict.fromkeys(each["code"] for each in failures), *([PADDED] if padded else [])),
         generated=any(each.get("digitalSourceType") == GENERATED for each in actions),
         residency=_residency(said.get(RESIDENCY)),
         pid=_pid(said.get("c2pa.soft-binding")),

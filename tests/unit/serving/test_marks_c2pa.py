@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -70,6 +71,41 @@ def test_a_flipped_byte_of_the_picture_is_found(signed, credential):
         found = inspect(bytes(broken), credential.anchors)
 
         assert (found.standing, found.problems) == (Standing.INVALID, ("assertion.bmffHash.mismatch",))
+
+
+def test_a_flipped_bit_goes_unnoticed_in_names_and_lengths_of_boxes_alone(signed):
+    """C2PA hashes neither the kind of the file nor the frame of the manifest; the log's digest of the file has both."""
+    rng, shown = np.random.default_rng(0), signed.body.index(b"moov") - 4
+    places = np.linspace(0, len(signed.body) - 1, 300).astype(int)
+
+    missed = [place for place in places if holds(flipped(signed.body, place, int(rng.integers(8))))]
+
+    assert all(place < shown for place in missed)
+    assert len(missed) < 6
+
+
+def flipped(body, place, bit):
+    broken = bytearray(body)
+    broken[place] ^= 1 << bit
+    return bytes(broken)
+
+
+def holds(body):
+    try:
+        return inspect(body).standing in (Standing.VALID, Standing.TRUSTED)
+    except BadMedia:  # what is no film any more does not hold either
+        return False
+
+
+def test_what_is_written_into_the_signatures_padding_is_found(signed, credential):
+    longest = max(re.finditer(rb"\0{64,}", signed.body), key=lambda zeros: zeros.end() - zeros.start())
+    for place in (longest.start(), longest.start() + 300, longest.end() - 1):
+        broken = bytearray(signed.body)
+        broken[place] = 7
+
+        found = inspect(bytes(broken), credential.anchors)
+
+        assert (found.standing, found.problems) == (Standing.INVALID, ("org.equerry.paddingNotEmpty",))
 
 
 def test_a_flipped_byte_of_the_manifest_is_found(signed, credential):
