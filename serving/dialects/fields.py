@@ -7,16 +7,17 @@ that is null, or empty text, was not given.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from serving.errors import BadField, BadType, Missing
 
-__all__ = ["Fields", "choice", "flag", "lines", "must", "rows", "text", "whole"]
+__all__ = ["Fields", "choice", "flag", "lines", "must", "rows", "text", "unread", "whole"]
 
 Fields = Mapping[str, object]
 
 MOST_SHOWN: Final = 40  # characters of a wrong value that an error repeats
+MOST_NAME: Final = 64  # characters of a name that nobody knows
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}(?:\.0{1,9})?")
 _NOT_TEXT: Final = re.compile("[\x00\ud800-\udfff]")  # what a database cannot keep
 _FLAGS: Final = {
@@ -33,10 +34,16 @@ _FLAGS: Final = {
 
 def shown(value: object) -> str:
     """A wrong value as an error may repeat it: short, on one line."""
-    plain = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value)[:MOST_SHOWN]
-    )
-    return repr(plain)
+    return repr(_plain(str(value)[:MOST_SHOWN]))
+
+
+def unread(fields: Fields, understood: Collection[str], *, most: int = 16) -> tuple[str, ...]:
+    """Names of fields that mean nothing here, as a job may keep them and an answer repeat them."""
+    return tuple(sorted(_plain(name[:MOST_NAME]) for name in fields if name not in understood)[:most])
+
+
+def _plain(value: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in value)
 
 
 def text(fields: Fields, name: str, *, most: int = 1_000, spelled: str | None = None) -> str | None:

@@ -95,8 +95,9 @@ def test_a_retry_in_the_same_batch_finds_its_first_attempt(world):
 
 
 @pytest.mark.parametrize("world", ["sqlite", "postgres"], indirect=True)
-def test_a_draft_that_the_tables_do_not_take_breaks_alone(world):
-    good, bad, also = draft(), draft(fingerprint="g", estimated_ms=None), draft(fingerprint="h")
+@pytest.mark.parametrize("wrong", [{"estimated_ms": None}, {"order": '{"\ud800": 1}'}], ids=["no number", "no text"])
+def test_a_draft_that_the_tables_do_not_take_breaks_alone(world, wrong):
+    good, bad, also = draft(), draft(fingerprint="g", **wrong), draft(fingerprint="h")
 
     told = world.store.submit_all([good, bad, also])
 

@@ -81,7 +81,7 @@ def read(body: Fields, *, session: str | None = None, names: Names = NAMES) -> W
         watermark=_watermark(both, name),
         given=media,
         session=session,
-        ignored=tuple(sorted(each[:64] for each in both if each not in _UNDERSTOOD)[:16]),
+        ignored=f.unread(both, _UNDERSTOOD),
     )
 
 

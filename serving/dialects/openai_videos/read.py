@@ -126,7 +126,7 @@ def _wish(
         idempotency_key=attempt.key,
         retried=attempt.retried,
         metadata=_labels(body),
-        ignored=tuple(sorted(name[:64] for name in body if name not in _UNDERSTOOD)[:MOST_LABELS]),
+        ignored=f.unread(body, _UNDERSTOOD),
     )
 
 

@@ -43,8 +43,8 @@ class SqlCounter:
 
         try:
             told = self._db.write(work)
-        except Broken as error:  # one of them is what the tables do not take; the others need not suffer
-            return [error] if len(drafts) == 1 else [self.submit_all([draft])[0] for draft in drafts]
+        except (Broken, ValueError) as error:  # one is what the tables, or their driver, do not take; others go on
+            return [_own(error)] if len(drafts) == 1 else [self.submit_all([draft])[0] for draft in drafts]
         except Unavailable as error:
             return [error] * len(drafts)
         return [told[n] for n in range(len(drafts))]
@@ -211,6 +211,11 @@ class SqlCounter:
                 if found.revision > since or left_s <= 0:
                     return found
                 ear.wait(min(left_s, self.rules.poll_ms / 1000))
+
+
+def _own(error: Broken | ValueError) -> Broken:
+    """An error of ours. A driver's own text would hold what it could not write."""
+    return error if isinstance(error, Broken) else Broken("A job cannot be kept as it is. Report it.")
 
 
 def _named(wanted: Sequence[tuple[TenantId, JobId]]) -> Mapping[str, object]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,6 +43,10 @@ def test_the_noise_of_the_older_clients_is_no_field():
     noisy = {"prompt": "x", "extend_prompt": True, "function": "video-synthesis"}
 
     assert read(body(f"{HORSE}-t2v", noisy)) == read({"model": f"{HORSE}-t2v", "input": {"prompt": "x"}})
+
+
+def test_a_name_that_is_no_text_is_made_plain():
+    assert read(body(f"{HORSE}-t2v", {"prompt": "x", "\ud800": 1})).ignored == ("\ufffd",)
 
 
 @pytest.mark.parametrize("alias", ["img_url", "first_frame_url", "head_frame"])
@@ -162,12 +169,13 @@ def test_a_model_that_nobody_has_is_unknown():
         read(body("wan9.9-t2v"))
 
 
+LETTERS = st.characters() | st.just("\ud800")  # JSON can spell half a character
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
-    | st.text(max_size=20)
+    | st.text(LETTERS, max_size=20)
     | st.sampled_from([URL, OSS, "64*64", "720P"]),
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["type", "url", "x"]), inner, max_size=3)
@@ -188,6 +196,7 @@ INNER = st.dictionaries(
             "ratio",
             "audio",
             "watermark",
+            "\ud800",
         ]
     ),
     VALUES,
@@ -203,3 +212,4 @@ def test_whatever_comes_is_a_wish_or_a_refusal(model, inputs, parameters):
     except CellError:
         return
     fingerprint(wish)
+    assert json.dumps(asdict(wish), default=repr, ensure_ascii=False).encode()  # as a database takes it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import asdict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -200,6 +201,15 @@ def test_what_means_nothing_here_is_named_rather_than_lost():
     )
 
 
+def test_a_name_that_is_no_text_is_made_plain():
+    assert read({"prompt": "x", "\ud800": 1, "a\x00\nb": 2}).ignored == ("a\ufffd\ufffdb", "\ufffd")
+
+
+def kept(wish: Wish) -> bytes:
+    """A wish as a database takes it: all its text is UTF-8."""
+    return json.dumps(asdict(wish), default=repr, ensure_ascii=False).encode()
+
+
 def test_the_same_request_has_the_same_print_whatever_attempt_it_is():
     body = {"prompt": "x", "input_reference": File("a", b"1")}
     first, second = read(body), read(body, Attempt(key="k", retried=True))
@@ -209,17 +219,18 @@ def test_the_same_request_has_the_same_print_whatever_attempt_it_is():
     assert fingerprint(first) != fingerprint(read({**body, "seed": 1}))
 
 
+LETTERS = st.characters() | st.just("\ud800")  # JSON can spell half a character
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
-    | st.text(max_size=20)
+    | st.text(LETTERS, max_size=20)
     | st.just(File("a", b"x"))
     | st.sampled_from([URL, DATA, "8", "64x64", f"video_{JOB}", "first_frame", "video", "[]", "{}", "[1]"]),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["type", "url", "id", "image_url", "file_id", "x"]), inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "url", "id", "image_url", "file_id", "\ud800"]), inner, max_size=3)
     ),
     max_leaves=6,
 )
@@ -232,7 +243,8 @@ NAMED = [
 
 @PATIENT
 @given(
-    st.dictionaries(st.sampled_from(NAMED) | st.text(max_size=5), VALUES, max_size=6), st.sampled_from(sorted(NAMES))
+    st.dictionaries(st.sampled_from(NAMED) | st.text(LETTERS, max_size=5), VALUES, max_size=6),
+    st.sampled_from(sorted(NAMES)),
 )
 def test_whatever_comes_is_a_wish_or_a_refusal(body, model):
     for reader in (read, read_edit, read_extend):
@@ -242,6 +254,7 @@ def test_whatever_comes_is_a_wish_or_a_refusal(body, model):
             except CellError:
                 continue
             fingerprint(wish)
+            assert kept(wish)
 
 
 @PATIENT
