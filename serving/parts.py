@@ -91,18 +91,20 @@ class Parts:
         self._stack.close()
 
 
-def build(settings: CellSettings, ledger: Book | None = None) -> Parts:
+def build(settings: CellSettings, ledger: Book | None = None, watch: Watch | None = None) -> Parts:
     """All parts. Raises what keeps the cell from starting, and then leaves nothing open.
 
-    Without a `ledger` this process opens the residency log itself, and is its one writer.
+    Without a `ledger` this process opens the residency log itself, and is its one writer. A `watch` that is given is
+    closed by whoever has opened it.
     """
     with ExitStack() as stack:
         evidence = attest(settings.cell, settings.attest, secrets.token_bytes(32), now_ms() // 1000)
         state = settings.folders.state
         _folder(state)
         _folder(settings.folders.scratch)
-        watch = open_watch(settings)
-        stack.callback(watch.close)
+        if watch is None:
+            watch = open_watch(settings)
+            stack.callback(watch.close)
         store = open_store(database(settings), _rules(settings))
         stack.callback(store.close)
         keyring = _keyring(settings, store)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,30 +25,33 @@ from serving.house import House
 from serving.parts import Parts, build
 from serving.settings import Listen
 from serving.settings_file import load
+from serving.telemetry.opened import Watch
 from serving.telemetry.tower import watched_over
 
 __all__ = ["Door", "shared_socket"]
 
+PATIENCE: Final = 2.0  # seconds in which a gateway must say whether it is ready
 STOP: Final = 20.0  # seconds for answers that are under way
 
 
 class Door:
     """One gateway. Made when it listens."""
 
-    def __init__(self, file: str, ask: Ask) -> None:
-        """`file` is the settings'; `ask` reaches the recorder."""
-        self.settings, self._ask = load(Path(file)), ask
+    def __init__(self, file: str, ask: Ask, watch: Watch | None = None) -> None:
+        """`file` is the settings'; `ask` reaches the recorder. A `watch` is kept by whoever gives it."""
+        self.settings, self._ask, self._watch = load(Path(file)), ask, watch
+        self._open: Gateway | None = None
         self._aside = Aside("gateway", self._work)
         self._aside.await_ready()
 
     async def _work(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
         ledger = await asyncio.to_thread(RemoteLedger, self._ask)
-        parts = await asyncio.to_thread(build, self.settings, ledger)
+        parts = await asyncio.to_thread(build, self.settings, ledger, self._watch)
         following = asyncio.create_task(House(parts).follow())
         try:
-            listen, gateway = self.settings.listen, self._gateway(parts, ledger)
-            async with watched_over(parts.watch, listen, backlog=parts.store.backlog, ready=gateway.ready):
-                await _serve(gateway, shared_socket(listen), stop, ready)
+            gateway = self._open = self._gateway(parts, ledger)
+            async with self._watched(parts, gateway):
+                await _serve(gateway, shared_socket(self.settings.listen), stop, ready)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
@@ -65,6 +68,15 @@ class Door:
         return Gateway(
             parts, facts(e.model), chunk_ms=lambda: FIRST_CHUNK_MS, studios=lambda: e.replicas, missing=missing
         )
+
+    def _watched(self, parts: Parts, gateway: Gateway) -> AbstractAsyncContextManager[None]:
+        if self._watch is not None:
+            return nullcontext()
+        return watched_over(parts.watch, self.settings.listen, backlog=parts.store.backlog, ready=gateway.ready)
+
+    def missing(self) -> str:
+        """What keeps the gateway from its work, "" when nothing does. Raises Unavailable when it does not say."""
+        return self._aside.ask(self._open.ready, PATIENCE) if self._open else "the gateway, which is starting"
 
     def check_health(self) -> None:
         """Raises when this process must be replaced. A recorder that is away is no reason."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from serving.ledger import Ledger
 from serving.parts import build, own_ledger
 from serving.selftest import detector_of, selftest_of
 from serving.settings_file import load
+from serving.telemetry.opened import Watch
 from serving.telemetry.tower import watched_over
 
 __all__ = ["Recorder"]
@@ -31,14 +33,14 @@ PATIENCE: Final = 20.0  # seconds to end the house
 class Recorder:
     """What the other processes call; see `serving.cluster.remote`. Every method of it may be called again."""
 
-    def __init__(self, file: str, node: Callable[[], str] = lambda: "") -> None:
-        """`file` is the settings'; `node` names the machine."""
-        self.settings, self._node = load(Path(file)), node
+    def __init__(self, file: str, node: Callable[[], str] = lambda: "", watch: Watch | None = None) -> None:
+        """`file` is the settings'; `node` names the machine. A `watch` is kept by whoever gives it."""
+        self.settings, self._node, self._watch = load(Path(file)), node, watch
         self.ledger: Ledger = own_ledger(self.settings)
         self._active: dict[str, tuple[str, dict[str, str]]] = {}  # by kind: the document in force, and its receipt
         self._turn = asyncio.Lock()  # one change at a time
         try:
-            self.parts = build(self.settings, self.ledger)
+            self.parts = build(self.settings, self.ledger, watch)
             self._selftest = selftest_of(self.parts, detector_of(self.settings))
         except BaseException:
             self.ledger.close()
@@ -49,11 +51,16 @@ class Recorder:
     async def _keep(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
         keeping = [asyncio.create_task(work) for work in (House(self.parts).keep(), self._selftest.keep())]
         ready()
-        async with watched_over(self.parts.watch, self.settings.listen, backlog=self.parts.store.backlog):
+        async with self._watched():
             await stop.wait()
         for task in keeping:
             task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
+
+    def _watched(self) -> AbstractAsyncContextManager[None]:
+        if self._watch is not None:
+            return nullcontext()
+        return watched_over(self.parts.watch, self.settings.listen, backlog=self.parts.store.backlog)
 
     def hello(self) -> dict[str, str]:
         """Who writes, and where; and what keeps the cell from its work, if the self-test has found something."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -40,12 +41,23 @@ def free_port() -> int:
         return int(place.getsockname()[1])
 
 
+def two_free_ports() -> int:
+    """The first of two, for clients and for operators."""
+    for _ in range(100):
+        port = free_port()
+        with socket.socket() as next_one, suppress(OSError, OverflowError):
+            next_one.bind(("127.0.0.1", port + 1))
+            return port
+    raise AssertionError("no two free ports beside each other")
+
+
 class Keeper:
     """A keeper's process and its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.file = folder, folder / "cell.toml"
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        port = two_free_ports()
+        self.url, self.operations = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
         equerry("cell", "init", folder, "--name", "eu-par", "--country", "FR", "--port", port)
         desk, pair = free_port(), make_pair(folder)
         (folder / "token").write_text("the-token")
@@ -139,3 +151,23 @@ def test_a_studio_elsewhere_makes_films_and_what_it_did_is_in_the_one_log(keeper
     log = next((keeper.folder / "log" / "residency").iterdir())
     trust = next((keeper.folder / "log").glob("*.trust"))
     assert verify(log, parse_trust(trust.read_bytes()), Options(replay=True)).findings == []
+
+
+def test_operators_find_readiness_and_everything_that_is_counted_at_one_port(keeper: Keeper) -> None:
+    keeper.submit()
+    live, ready, told = (httpx.get(f"{keeper.operations}{path}") for path in ("/livez", "/readyz", "/metrics"))
+    families = [line.split()[2] for line in told.text.splitlines() if line.startswith("# TYPE")]
+
+    assert (live.status_code, ready.json()) == (200, {"ready": True, "missing": ""})
+    assert "equerry_log_commit_duration_seconds" in families, "the recorder's"
+    assert "equerry_requests_total" in told.text or "equerry_request" in told.text, "the gateway's"
+    assert len(families) == len(set(families))
+
+
+def test_a_keeper_whose_port_for_operators_is_taken_does_not_start(keeper: Keeper) -> None:
+    assert keeper.stop() == 0
+    with socket.create_server(("127.0.0.1", int(keeper.operations.rpartition(":")[2]))):
+        keeper.process = keeper.start()
+
+        assert keeper.process.wait(240) != 0
+    assert "Operations cannot listen on" in (keeper.folder / "out.log").read_text()

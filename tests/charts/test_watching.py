@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
 from serving.telemetry.metrics import METRICS, Kind, Metric
-from tests.charts.rendering import CHART, shipped
+from tests.charts.rendering import CHART, FILES, Object, merged, pod_templates, render, shipped, values
+from tests.charts.test_secrets import role
 
 ALERTS = CHART / "files" / "alerts.yaml"
 BOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
@@ -82,11 +84,54 @@ def test_what_is_rendered_names_this_cell_and_no_placeholder() -> None:
 def test_prometheus_finds_the_operations_port_and_its_own_way_in() -> None:
     objects = shipped(CHART / "values-aws.yaml")
     (monitor,) = [each for each in objects if each["kind"] == "ServiceMonitor"]
-    (service,) = [
+    services = [
         each
         for each in objects
         if each["kind"] == "Service"
         and monitor["spec"]["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
     ]
+    watched = {
+        role(pod)
+        for service in services
+        for pod in pod_templates(objects)
+        if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    }
 
-    assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
+    assert watched == {"keeper", "studio"}
+    for service in services:
+        assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_has_an_operations_port_says_there_whether_it_is_ready_and_monitors_reach_it(path: Path) -> None:
+    objects = render(merged(values(path), {"network": {"monitors": [{"team": "watch"}]}}))
+    opened = [
+        each["spec"]["podSelector"]
+        for each in objects
+        if each["kind"] == "NetworkPolicy"
+        for rule in each["spec"].get("ingress") or []
+        if {"namespaceSelector": {"matchLabels": {"team": "watch"}}} in rule.get("from", [])
+        and {"protocol": "TCP", "port": 8001} in rule["ports"]
+    ]
+    with_port = {role(pod): pod for pod in pod_templates(objects) if "operations" in ports(pod)}
+
+    assert set(with_port) in ({"cell"}, {"keeper", "studio"})
+    for name, pod in with_port.items():
+        assert ports(pod)["operations"] == 8001
+        assert any(selects(each, pod) for each in opened), name
+        probe = pod["spec"]["containers"][0].get("readinessProbe")
+        assert name == "studio" or probe["httpGet"] == {"path": "/readyz", "port": "operations"}
+
+
+def ports(pod: Object) -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for each in pod["spec"]["containers"] for port in each.get("ports", [])}
+
+
+def selects(selector: Object, pod: Object) -> bool:
+    """As Kubernetes reads a label selector whose expressions say In."""
+    labels = pod["metadata"]["labels"]
+    some = selector.get("matchExpressions", [])
+    assert all(one["operator"] == "In" for one in some)
+    return selector["matchLabels"].items() <= labels.items() and all(
+        labels[one["key"]] in one["values"] for one in some
+    )

@@ -194,8 +194,9 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
+# Asked where operators ask, so that a flood of clients takes nobody's readiness away.
 readinessProbe:
-  httpGet: {path: /readyz, port: http}
+  httpGet: {path: /readyz, port: operations}
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2

@@ -81,6 +81,8 @@ spec:
         - {name: gcs, containerPort: 6379}
         - {name: dashboard, containerPort: 8265}
         - {name: client, containerPort: 10001}
+        {{- else }}
+        - {name: operations, containerPort: 8001}
         {{- end }}
       securityContext:
         {{- include "container.security" $root | nindent 8 }}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from serving.errors import Refused, Unavailable
 from serving.keeper import deploy
 from serving.keeper.ask import KeeperAsk
 from serving.keeper.desk import MOST_BODY, Desk
+from serving.keeper.keeper import Readiness
 from serving.settings import Keeper
 from tests.tls import make_pair
 
@@ -197,3 +200,34 @@ def test_a_head_that_is_not_up_yet_is_asked_again_later() -> None:
 def test_an_application_that_ray_will_never_take_ends_the_pod(status: int) -> None:
     with pytest.raises(Refused, match=str(status)):
         sent(lambda request: httpx.Response(status))
+
+
+# ---- what operators are told
+
+
+class Gate:
+    """A gateway that says what is missing, or says nothing."""
+
+    def __init__(self, missing: str = "", silent: bool = False) -> None:
+        self.said, self.silent = missing, silent
+
+    def missing(self) -> str:
+        if self.silent:
+            raise Unavailable("This part of the cell has said nothing for 2 s.")
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("door", "missing"),
+    [
+        (None, "the gateway, which is starting"),
+        (Gate(), ""),
+        (Gate("the residency log: away"), "the residency log: away"),
+        (Gate(silent=True), "the gateway: This part of the cell has said nothing for 2 s."),
+    ],
+)
+def test_a_keeper_is_ready_when_its_gateway_says_so(door: Any, missing: str) -> None:
+    ready = Readiness()
+    ready.door = door
+
+    assert asyncio.run(ready()) == missing
