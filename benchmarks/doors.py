@@ -1,10 +1,12 @@
 """How fast a cell's doors are over HTTP, beside bare applications in the same run: `python -m benchmarks.doors`.
 
 Each door is a process of its own, asked by clients that keep their connections. `server ms` is processor time of that
-process for each answer, which does not depend on what else the machine does. Commits are durable: SQLite with
-synchronous=FULL, Postgres with fsync and synchronous_commit, in a server of its own. The yardsticks are an application
-that answers with a constant, and `INSERT … COMMIT` of as many bytes with nothing around it (`benchmarks.jobs` has more
-on the stores alone).
+process for each answer, `client ms` that of the clients, which stand in a process of their own too; both depend little
+on what else the machine does. Commits are durable: SQLite with synchronous=FULL, Postgres with fsync and
+synchronous_commit, in a server of its own, and before a submit is answered its decision is in the log under a signed
+head. In the end the gateway is killed, and every job that was answered must be in the database. The yardsticks are an
+application that answers with a constant, and one write with an fsync on the same disk (`benchmarks.jobs` has more on
+the stores alone).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +32,10 @@ from rich.table import Table
 from benchmarks.doors_load import Load, load, request
 from serving.demo.cells import DemoCell, equerry, free_ports
 from serving.home import Site
+from serving.jobs.job import JobId, State
+from serving.jobs.sql.store import open_store
+from serving.parts import database
+from serving.settings_file import load as load_settings
 from tests.postgres import Server, missing
 
 SITE, NEIGHBOUR = Site(cell="eu-par", country="FR", city="Paris"), Site(cell="jp-tyo", country="JP", city="Tokyo")
@@ -60,6 +66,7 @@ class Figure:
     p50_ms: float
     p99_ms: float
     server_ms: float  # of processor time, for each answer
+    client_ms: float = 0.0  # the same, of who asks
     wanted: str = ""
 
 
@@ -84,6 +91,7 @@ class Door:
             p50_ms=seen.quantile_ms(0.5),
             p99_ms=seen.quantile_ms(0.99),
             server_ms=1000 * (_spent(self.process) - before) / calls,
+            client_ms=1000 * seen.spent / calls,
             wanted=wanted,
         )
         return figure, seen
@@ -148,6 +156,40 @@ def cells(kind: str, cell: DemoCell, calls: int, clients: int) -> Iterator[Figur
         few, _ = door.measured(kind, "poll", lambda n: polls[n % len(polls)], calls, 1)
         poll, _ = door.measured(kind, "poll", lambda n: polls[n % len(polls)], 2 * calls, clients, "1,000 /s")
         yield from (one, many, few, poll)
+    held(cell, ids)
+
+
+def held(cell: DemoCell, ids: Sequence[str]) -> None:
+    """Raises AssertionError unless every job that was answered is there after the gateway was killed."""
+    store = open_store(database(load_settings(cell.folder / "cell.toml")))
+    try:
+        missing_ids = [each for each in ids if store.look(JobId(each.removeprefix("video_"))).state is not State.QUEUED]
+    finally:
+        store.close()
+    assert not missing_ids, f"{len(missing_ids)} jobs that were answered do not wait"
+
+
+def disk(folder: Path, calls: int) -> Figure:
+    """What one durable write takes here just now: of 4 KiB, with an fsync."""
+    place, took, spent = os.open(folder / "disk", os.O_CREAT | os.O_WRONLY), [], time.thread_time()
+    try:
+        for _ in range(calls):
+            begun = time.perf_counter()
+            os.write(place, bytes(4096))
+            os.fsync(place)
+            took.append(time.perf_counter() - begun)
+    finally:
+        os.close(place)
+    took.sort()
+    return Figure(
+        door="disk",
+        what="4 KiB and fsync",
+        clients=1,
+        per_s=calls / sum(took),
+        p50_ms=1000 * took[calls // 2],
+        p99_ms=1000 * took[int(0.99 * calls)],
+        server_ms=1000 * (time.thread_time() - spent) / calls,
+    )
 
 
 def inside(cell: DemoCell, calls: int) -> Figure:
@@ -173,6 +215,7 @@ def doors(calls: int, clients: int, console: Console) -> Iterator[Figure]:
     home = Path(tempfile.mkdtemp(prefix="equerry-doors-"))
     home.chmod(0o755)  # a server's own user has to pass
     try:
+        yield disk(home, 100)
         cell = made(home / "sqlite", "sqlite")
         look = request("GET", "/v1/videos/video_" + "0" * 32, cell.key)
         for kind, wanted in (("bare", ""), ("gate", "")):
@@ -197,7 +240,7 @@ def doors(calls: int, clients: int, console: Console) -> Iterator[Figure]:
 
 def main(
     calls: Annotated[int, typer.Option(help="Submits; polls are twice as many.", min=100)] = 2000,
-    clients: Annotated[int, typer.Option(help="Connections at once.", min=2, max=500)] = 32,
+    clients: Annotated[int, typer.Option(help="Connections at once.", min=2, max=500)] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure submit and poll through the gate, the dialects and the store, beside bare applications."""
@@ -209,11 +252,11 @@ def main(
     if as_json:
         typer.echo(json.dumps({"cores": os.cpu_count(), "figures": [asdict(f) for f in found]}, indent=2))
         return
-    table = Table("door", "what", "clients", "per second", "wanted", "p50 ms", "p99 ms", "server ms")
+    table = Table("door", "what", "clients", "per second", "wanted", "p50 ms", "p99 ms", "server ms", "client ms")
     for f in found:
         row = (f"{f.per_s:,.0f}", f.wanted, f"{f.p50_ms:.2f}", f"{f.p99_ms:.2f}", f"{f.server_ms:.2f}")
-        table.add_row(f.door, f.what, str(f.clients), *row)
-    Console().print(table)
+        table.add_row(f.door, f.what, str(f.clients), *row, f"{f.client_ms:.2f}")
+    Console(width=110).print(table)
 
 
 if __name__ == "__main__":
