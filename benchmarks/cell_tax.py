@@ -1,22 +1,32 @@
 """What a cell costs beside the engine inside it: `python -m benchmarks.cell_tax`.
 
-The yardstick is the bare engine on the very same films in the same run: prompts, seeds and lengths are one list. The
-cell is a whole one on loopback: gate, store, checkpoints, rendering, marks, signatures, log. Between the two stands
-what any product needs of a film, rendering and an MP4, so that the table tells the making of a film from the keeping of
-promises. Start-up and one film of warming up are left out.
+Three ways make the very same films in the same run: prompts, seeds and lengths are one list.
+
+    bare engine              codes, and nothing is done with them
+    engine, rendered, MP4    each chunk is rendered and compressed in a thread while the next is decoded; then a file
+    whole cell               a client's wish over HTTP until it hears `completed`: gate, decision in the log, admission,
+                             durable job, a checkpoint for each chunk, the same rendering and compression, watermarks
+                             in picture and sound, a signed manifest, a preview picture and a sheet, objects, two
+                             entries in the log, usage
+
+So `over films` is what the keeping of promises costs, and `tax`, over the bare engine, what the rest of a film costs
+too. `cpu s` is processor time of a film, of this process and those that it has started, and depends little on what else
+the machine does. Start-up and one film of warming up are left out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import platform
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -35,8 +45,9 @@ from model.clip import Clip, Mode, Size
 from model.engine import Engine, Task
 from model.errors import Unavailable
 from model.generate import Generator
-from model.make import Maker, Ready, Renderer
-from model.media import write_film
+from model.make import Maker
+from model.media import Encoder
+from model.render import Development
 from policies.constraints import Constraints, DataClass, Wish
 from policies.tenants.tenant import Instant
 from serving.home import SETTINGS, Site, make_home, own_key, today
@@ -57,6 +68,7 @@ class Row:
     clips_per_minute: float  # median
     slowest: float
     fastest: float
+    cpu_s: float  # processor time of one film
 
 
 def clips(count: int, first: int, seconds: int) -> list[Clip]:
@@ -76,7 +88,7 @@ async def timed(
 ) -> Row:
     """Clips a minute, `at_once` of them at a time."""
     await do(clips(1, 9_000, seconds))
-    speeds = []
+    speeds, before = list[float](), spent()
     for repeat in range(repeats):
         wanted = clips(films, 100 * repeat, seconds)
         began = time.perf_counter()
@@ -84,7 +96,34 @@ async def timed(
             await do(wanted[start : start + at_once])
         speeds.append(MINUTES * films / (time.perf_counter() - began))
         done()
-    return Row(way=way, at_once=at_once, clips_per_minute=median(speeds), slowest=min(speeds), fastest=max(speeds))
+    return Row(
+        way=way,
+        at_once=at_once,
+        clips_per_minute=median(speeds),
+        slowest=min(speeds),
+        fastest=max(speeds),
+        cpu_s=(spent() - before) / (films * repeats),
+    )
+
+
+def spent() -> float:
+    """Seconds of processor time of this process and of those that it has started (proc(5), stat)."""
+    return sum(_spent(process) for process in (os.getpid(), *_children(os.getpid())))
+
+
+def _spent(process: int) -> float:
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    except OSError:  # it has ended
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # with its children that have ended
+
+
+def _children(process: int) -> Iterator[int]:
+    for told in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in map(int, told.read_text("ascii").split()):
+            yield child
+            yield from _children(child)
 
 
 def bare(inside: Engine, maker: Maker) -> Way:
@@ -102,22 +141,21 @@ def bare(inside: Engine, maker: Maker) -> Way:
 
 def rendered(inside: Engine, maker: Maker, folder: Path) -> Way:
     """Codes, frames, sound and an MP4, without any of the cell."""
+    c = maker.model.config
 
     async def one(clip: Clip) -> None:
         ready = await asyncio.to_thread(maker.ready, clip)
-        renderer = Renderer(maker.model)
+        film = Development(maker.model, clip.size, ready.frames)
+        encoder = Encoder(clip.size, Fraction(c.video.fps), c.audio.rate)
         async for chunk in inside.submit(Task(job=secrets.token_hex(8), order=ready.order)):
-            await asyncio.to_thread(renderer.add, chunk.codes)
-        await asyncio.to_thread(_write, maker, ready, renderer, folder / f"{secrets.token_hex(8)}.mp4")
+            await asyncio.to_thread(lambda codes: encoder.add(film.add(codes)), chunk.codes)
+        body = await asyncio.to_thread(lambda: encoder.finish(film.sound()))
+        await asyncio.to_thread((folder / f"{secrets.token_hex(8)}.mp4").write_bytes, body)
 
     async def do(wanted: Sequence[Clip]) -> None:
         await asyncio.gather(*map(one, wanted))
 
     return do
-
-
-def _write(maker: Maker, ready: Ready, renderer: Renderer, path: Path) -> None:
-    write_film(maker.finish(ready, *renderer.all()), path)
 
 
 def through(client: httpx.AsyncClient) -> Way:
@@ -231,17 +269,24 @@ def main(
 
 
 def show(rows: Sequence[Row], title: str) -> None:
-    """Prints the table; the tax is against the bare engine with as many films at once."""
-    alone, bare_row = rows[0], rows[1]
+    """Prints the table; the taxes are over the bare engine, and over films without a cell, with as many at once."""
+    alone, bare_row, film_row = rows[0], rows[1], rows[2]
     table = Table(title=title)
-    for heading in ("way", "at once", "clips/min", "from … to", "gain", "tax"):
+    for heading in ("way", "at once", "clips/min", "from … to", "gain", "cpu s", "tax", "over films"):
         table.add_column(heading, justify="left" if heading == "way" else "right", no_wrap=True)
     for row in rows:
         gain = f"{row.clips_per_minute / alone.clips_per_minute:.2f}x"
-        tax = "" if row in rows[:2] else f"{100 * (1 - row.clips_per_minute / bare_row.clips_per_minute):.0f} %"
+        taxes = ("" if row in rows[:n] else _tax(row, over) for n, over in ((2, bare_row), (3, film_row)))
         spread = f"{row.slowest:.1f} … {row.fastest:.1f}"
-        table.add_row(row.way, str(row.at_once), f"{row.clips_per_minute:.1f}", spread, gain, tax)
-    Console().print(table)
+        table.add_row(
+            row.way, str(row.at_once), f"{row.clips_per_minute:.1f}", spread, gain, f"{row.cpu_s:.2f}", *taxes
+        )
+    Console(width=110).print(table)
+
+
+def _tax(row: Row, over: Row) -> str:
+    """The part of its films a minute that a way costs."""
+    return f"{100 * (1 - row.clips_per_minute / over.clips_per_minute):.0f} %"
 
 
 if __name__ == "__main__":
