@@ -38,6 +38,8 @@ DAY: Final = 86_400_000  # milliseconds
 MOST_HEADER: Final = 512  # letters that are read of a header
 NOBODY: Final = "t-0000000000000000"  # stands in the log for a caller whom this cell does not know
 NOTHING: Final = Digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of no bytes
+CLASS: Final = "x-equerry-data-class"
+SUBJECT: Final = "x-equerry-subject-region"
 _CLASSES: Final = frozenset(DataClass)
 _PLACE: Final = re.compile(r"[A-Z]{2}")
 
@@ -275,14 +277,23 @@ class _Asked:
 
 
 def _asked(scope: Scope, headers: Mapping[str, str], *, home: str, subject: str) -> _Asked:
-    data_class = headers.get("x-equerry-data-class", home)
-    subject = headers.get("x-equerry-subject-region", subject)
+    _once(scope, CLASS, SUBJECT)
+    data_class = headers.get(CLASS, home)
+    subject = headers.get(SUBJECT, subject)
     if data_class not in _CLASSES:
-        raise BadField("x-equerry-data-class", f"X-Equerry-Data-Class is one of {', '.join(sorted(_CLASSES))}.")
+        raise BadField(CLASS, f"X-Equerry-Data-Class is one of {', '.join(sorted(_CLASSES))}.")
     if not _PLACE.fullmatch(subject):
-        raise BadField("x-equerry-subject-region", "X-Equerry-Subject-Region is a jurisdiction, such as EU or JP.")
+        raise BadField(SUBJECT, "X-Equerry-Subject-Region is a jurisdiction, such as EU or JP.")
     purpose = _purpose(scope)
     return _Asked(data_class, subject, purpose or Purpose.GENERATION, purpose is Purpose.GENERATION)
+
+
+def _once(scope: Scope, *names: str) -> None:
+    """Raises BadField for a header that comes twice. It is not among `_headers` then, and is no less meant."""
+    sent = [name.decode("latin-1").lower() for name, _ in scope["headers"]]  # type: ignore[attr-defined]  # pairs of bytes
+    for name in names:
+        if sent.count(name) > 1:
+            raise BadField(name, f"{name} comes twice, perhaps from a proxy. Send it once.")
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -200,6 +200,23 @@ def test_a_header_that_says_nonsense_is_refused_before_anything_is_decided(heade
     assert (world.ask(**headers).status, world.read, world.pen.entries) == (400, 0, [])
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x_equerry_data_class": "special", "X_Equerry_Data_Class": "public"},
+        {"x_equerry_subject_region": "JP", "X_Equerry_Subject_Region": "JP"},
+    ],
+    ids=["class", "region"],
+)
+def test_a_header_that_decides_and_comes_twice_is_in_doubt_and_refused(headers):
+    """A client and a proxy before it may each have set one; with neither, the request would pass as something else."""
+    world = World()
+
+    answer = world.ask(**headers)
+
+    assert (answer.status, "twice" in str(answer.body), world.read, world.pen.entries) == (400, True, 0, [])
+
+
 def test_two_keys_in_one_request_are_no_key():
     world = World()
 
