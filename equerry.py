@@ -5,6 +5,7 @@ A `cli.py` is imported only when one of its commands is used, so `equerry --help
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -31,6 +32,8 @@ DOORS = {
     "infra": ("infra.cli", "Size a cell, look at the stacks, and see what a stack would make, without a cloud."),
     "job": ("serving.jobs.cli", "Look at jobs of a cell, and cancel them."),
 }
+
+PIPE_WIDTH = 200  # columns of a table that nobody looks at in a window: a script wants names whole
 
 
 def door(name: str) -> TyperGroup:
@@ -81,6 +84,8 @@ def _sentence(error: Exception) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with the exit code."""
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", str(PIPE_WIDTH))
     try:
         app(arguments, prog_name="equerry")
     except KeyboardInterrupt:

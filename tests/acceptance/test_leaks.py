@@ -315,6 +315,9 @@ def run(tmp_path_factory) -> Iterator[World]:
 def test_every_fault_struck_and_every_job_has_an_end(run):
     lasting = {fault: ends for fault, ends in run.ends.items() if fault != "none" and not fault.endswith("-once")}
 
+    assert set(run.ends) == set(FAULTS)
+    assert all(run.ends.values()), run.ends
+    assert run.blunders
     assert all(set(ends) == {"failed"} for ends in lasting.values()), run.ends
     assert all(set(ends) <= {"completed", "succeeded"} for fault, ends in run.ends.items() if fault not in lasting), (
         run.ends

@@ -185,4 +185,5 @@ def test_looks_that_touch_are_still_two_bodies() -> None:
     touching = [case for case in cases("r2v", 100, 0, same) if len(case.episode.scene.bodies) == 2]
     seen: list[list[Track]] = [bodies(case.truth, plain=False) for case in touching]
 
+    assert touching
     assert all(len(tracks) == 2 for tracks in seen)

@@ -100,6 +100,7 @@ def test_a_class_that_a_tenant_does_not_send_has_no_compliant_region(tables):
     decision = tables.decide("both", "internal", day=TODAY)
 
     assert (decision.allowed, decision.reason) == (False, "no_compliant_region")
+    assert decision.denied
     assert all("class-allowed" in rules for rules in decision.denied.values())
 
 

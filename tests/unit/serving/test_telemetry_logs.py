@@ -166,9 +166,12 @@ def test_a_library_that_would_report_home_believes_that_it_must_not(library):
     assert done.stdout.split()[-1] == "False"
 
 
-def test_eyes_that_are_shut_take_everything_and_tell_nothing():
+def test_eyes_that_are_shut_take_everything_and_tell_nothing(caplog, capsys):
     with BLIND.request("x", sampled=True) as request, BLIND.job("y"), BLIND.span(CANARY, prompt=CANARY):
         request.tell(prompt=CANARY)
     BLIND.count(CANARY)
     BLIND.gauge(CANARY, 1)
     BLIND.measure(CANARY, 1)
+
+    told = capsys.readouterr()
+    assert CANARY not in caplog.text + told.out + told.err
