@@ -3,7 +3,8 @@
 A request that may not come in is answered without calling `receive`, so the server never asks for the body: a client
 that waits for `100 Continue` sends none, and the connection closes. Every refusal of somebody we know is in the log
 before it is answered, and every request that may make a film is in the log before it goes on. When the log cannot be
-written, or the rules cannot be asked, nothing is let in.
+written, or the rules cannot be asked, nothing is let in. How fast a caller can fill the log without a film coming of it
+is bounded, and so is how fast all callers together can whom nobody knows.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from policies.log.writer import Receipt
 from policies.sla import Rejection
 from policies.tables import Tables
 from policies.tenants.admission import Admitted, Reason, Rejected
+from serving.bucket import Buckets
 from serving.desk import Caller
 from serving.dialects.answers import error_response
 from serving.dialects.caller import CALLER, REQUEST
-from serving.errors import BadField, CellError, Forbidden, Refused, Unauthenticated, Unavailable, WrongCell
+from serving.errors import BadField, CellError, Forbidden, Limited, Refused, Unauthenticated, Unavailable, WrongCell
+from serving.strangers import NOBODY, Strangers
 from serving.telemetry import BLIND, Eyes
 
 __all__ = ["DAY", "Gate", "Pen", "Place", "makes"]
@@ -35,8 +38,8 @@ __all__ = ["DAY", "Gate", "Pen", "Place", "makes"]
 log = logging.getLogger(__name__)
 
 DAY: Final = 86_400_000  # milliseconds
+AT_ONCE: Final = 10  # minutes' worth of fruitless requests that a tenant may make at once
 MOST_HEADER: Final = 512  # letters that are read of a header
-NOBODY: Final = "t-0000000000000000"  # stands in the log for a caller whom this cell does not know
 NOTHING: Final = Digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of no bytes
 CLASS: Final = "x-equerry-data-class"
 SUBJECT: Final = "x-equerry-subject-region"
@@ -89,16 +92,19 @@ class Gate:
         free: Callable[[Scope], bool] = lambda _: False,
         eyes: Eyes = BLIND,
         missed: Missed | None = None,
+        fruitless: int = 60,
     ) -> None:
         """`admit` opens the text of a key; `tables` gives the newest tables; `now` is milliseconds since 1970; `new_id`
         draws 32 hexadecimal digits; `keep` puts constraints, under their digest, where a replay finds them; `made` says
         whether there is a job of this id; `home` is the class of data of
         a request that names none; `free` says which requests need no key, since something else vouches for them: a
         signed link, a probe; `eyes` watch; `missed` counts requests for films that were refused here, or that ended in
-        an error of ours."""
+        an error of ours; `fruitless` is how many requests of one tenant may leave entries and no film in a minute."""
         self.app, self.place, self.admit, self.tables, self.pen = app, place, admit, tables, pen
         self.now, self.new_id, self.keep, self.made, self.home, self.free = now, new_id, keep, made, home, free
         self.eyes, self.missed = eyes, missed
+        self._strangers = Strangers(place.region)
+        self._turns = Buckets(per_minute=fruitless, most=AT_ONCE * fruitless)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers or passes on one connection."""
@@ -131,7 +137,10 @@ class Gate:
             seen.status = seen.status or 500  # the server says so
             raise
         finally:
-            if await self._close(caller) and self.missed is not None and seen.status >= 500:
+            fruitless, ours = await self._close(caller), seen.status >= 500
+            if ours or not fruitless:
+                self._turns.of(caller.tenant).give()
+            if ours and fruitless and self.missed is not None:
                 await self.missed(caller.tenant, Rejection.UNAVAILABLE)
 
     def _told(self, error: CellError | PolicyError, request: str) -> CellError:
@@ -147,6 +156,8 @@ class Gate:
             return
         if isinstance(error, Forbidden):
             await self.missed(tenant, Rejection.NO_COMPLIANT_REGION)
+        elif isinstance(error, Limited):
+            await self.missed(tenant, Rejection.RATE_LIMITED)
         elif not isinstance(error, Refused):
             await self.missed(tenant, Rejection.UNAVAILABLE)
 
@@ -171,8 +182,7 @@ class Gate:
             raise Unavailable("The rules are being renewed. Try again in a moment.")
         verdict = decision.verdict(self.place.region)
         if not verdict.allowed or asked.makes:
-            await self.keep(found.con, found.constraints)
-            await self.pen.commit(self._entry(request, found.tenant, asked, decision, tables))
+            await self._write(found, self._entry(request, found.tenant, asked, decision, tables))
         if not verdict.allowed:
             raise self._forbidden(decision)
         made = request if asked.makes else ""
@@ -186,14 +196,38 @@ class Gate:
             sla=found.sla,
         )
 
+    async def _write(self, found: Admitted, entry: Entry) -> None:
+        """One entry, for a turn. What becomes a job gives its turn back, and so does what fails through us."""
+        turns = self._turns.of(found.tenant)
+        if wait := turns.take(self.now()):
+            raise Limited("Too many of your requests came to no film. Mend what their answers say is wrong.", wait)
+        try:
+            await self.keep(found.con, found.constraints)
+            await self.pen.commit(entry)
+        except BaseException:
+            turns.give()
+            raise
+
     async def _reject(self, rejected: Rejected, request: str) -> NoReturn:
         if rejected.reason is not Reason.WRONG_CELL or rejected.cell is None:
             raise Unauthenticated(rejected.sentence)
-        tables = self.tables()
-        asked = _Asked(self.home, rejected.cell.jurisdiction, Purpose.GENERATION, makes=True)
-        nobody = Decision((), {}, tables.grounds, "unknown_tenant")
-        await self.pen.commit(self._entry(request, NOBODY, asked, nobody, tables))
+        if self._strangers.writes(self.now()):
+            await self._write_stranger(rejected.cell.jurisdiction, request)
+        else:
+            self.eyes.count("equerry.gate.unwritten")
         raise WrongCell(rejected.sentence)
+
+    async def _write_stranger(self, jurisdiction: str, request: str) -> None:
+        tables = self.tables()
+        asked = _Asked(self.home, jurisdiction, Purpose.GENERATION, makes=True)
+        nobody = Decision((), {}, tables.grounds, "unknown_tenant")
+        if summary := self._strangers.summary(self.now()):
+            try:
+                await self.pen.commit(summary)
+            except BaseException:
+                self._strangers.again(summary)
+                raise
+        await self.pen.commit(self._entry(request, NOBODY, asked, nobody, tables))
 
     def _entry(self, request: str, tenant: str, asked: _Asked, decision: Decision, tables: Tables) -> Decided:
         region, grounds = self.place.region, decision.grounds

@@ -143,6 +143,7 @@ class Gateway:
             free=free,
             eyes=p.watch.eyes,
             missed=Refusals(p.store).count,
+            fruitless=s.limits.fruitless,
         )
         door = Door(gate, p.watch.eyes, new_id=lambda: secrets.token_hex(16), reads=s.telemetry.sample_reads)
         return Outer(door, ready=self.ready)

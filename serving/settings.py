@@ -196,8 +196,8 @@ class Engine(Section):
     scale_seconds: Positive = 60
     """Seconds of work in the queue for each replica, beyond which Ray starts another, up to `most_replicas`."""
     idle_seconds: Positive = 300
-    """Seconds for which fewer replicas would do, until Ray ends one, down to `replicas`. A start costs half a minute, so
-    do not be hasty."""
+    """Seconds for which fewer replicas would do, until Ray ends one, down to `replicas`. A start costs half a minute,
+    so do not be hasty."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
@@ -254,6 +254,9 @@ class Limits(Section):
     """Jobs that wait in the cell; further ones are told when to come again."""
     queue_per_tenant: Count = 100
     """Jobs of one tenant that wait."""
+    fruitless: Count = 60
+    """Requests of one tenant, in a minute and through one gateway, that leave entries in the log and no film: junk,
+    repeats, denials. Ten minutes' worth may come at once; further ones are told when to come again."""
     uploads_retention: Positive = 48
     """Hours that an upload can be used."""
 

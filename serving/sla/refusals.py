@@ -34,12 +34,18 @@ class Refusals:
         self._store = store
         self._turn = threading.Lock()  # guards `_waiting`
         self._waiting: Counter[tuple[TenantId, Rejection]] = Counter()
+        self._writing = False  # read and set in the event loop alone
 
     async def count(self, tenant: str, why: Rejection) -> None:
         """One request of a tenant that no film came of."""
         with self._turn:
             self._waiting[TenantId(tenant), why] += 1
-        await asyncio.to_thread(self._write)
+        if not self._writing:  # else whoever writes takes this one along
+            self._writing = True
+            try:
+                await asyncio.to_thread(self._write)
+            finally:
+                self._writing = False
 
     def _write(self) -> None:
         for _ in range(AT_ONCE):

@@ -80,6 +80,7 @@ _TABLE: Final = (
     # The door.
     _time("equerry.request.duration", QUICK, "Time to answer a request, body included.", "dialect", "method", "status"),
     _count("equerry.gate.refusals", Unit.REQUESTS, "Requests that the gate refused, by reason.", "error"),
+    _count("equerry.gate.unwritten", Unit.REQUESTS, "Refusals of strangers' keys that the log has as a sum only."),
     _time("equerry.log.commit.duration", QUICK, "Time until an entry of the residency log is durable.", "entry"),
     # Jobs.
     _count("equerry.jobs.submitted", Unit.JOBS, "Jobs made durable.", "tenant", "mode"),

@@ -69,6 +69,7 @@ class World:
     def __init__(self, decision=OPEN, admit=admitted, broken=False, job=True, status=200):
         self.pen, self.job, self.passed, self.read = Pen(broken), job, [], 0
         self.status, self.counted = status, []
+        self.at = 1_795_000_000_000
         where = Where("EU", "FR", "own", "EU")
         tables: Any = SimpleNamespace(decide=lambda *_, **__: decision, place=lambda _: where, grounds=GROUNDS)
         place = Place(cell="eu-par", region=HERE, evidence="declared", egress="4" * 64, accelerator="cpu")
@@ -78,12 +79,13 @@ class World:
             admit=admit,
             tables=lambda: tables,
             pen=self.pen,
-            now=lambda: 1_795_000_000_000,
+            now=lambda: self.at,
             new_id=lambda: REQUEST,
             keep=self.keep,
             made=self.made,
             free=lambda scope: scope["path"] == "/healthz",
             missed=self.missed,
+            fruitless=2,
         )
 
     async def missed(self, tenant, why):
@@ -258,6 +260,78 @@ def test_decisions_hold_only_what_the_schema_allows():
 
 
 TENANT = "t-0123456789abcdef"
+STRANGER = Rejected(Reason.WRONG_CELL, Cell("jp-tyo"))
+
+
+def test_strangers_are_all_refused_alike_and_the_log_gets_some_of_them_and_the_sum_of_the_rest():
+    """Anybody can make up a key of another cell, and an entry is kept for years."""
+    world = World(admit=lambda _: STRANGER)
+
+    answers = [world.ask() for _ in range(500)]
+    first = len(world.pen.entries)
+    world.at += 60_000
+    answers.append(world.ask())
+
+    assert ({answer.status for answer in answers}, first) == ({421}, 60)
+    assert len({str(answer.body) for answer in answers}) == 1
+    summary, last = world.pen.entries[first:]
+    assert (summary.ten, summary.count, summary.rej) == ("t-0000000000000000", 440, {"rate_limited": 440})
+    assert isinstance(last, Decided)
+
+
+def test_a_sum_that_could_not_be_written_is_not_forgotten():
+    world = World(admit=lambda _: STRANGER)
+    [world.ask() for _ in range(70)]
+
+    world.at, world.pen.broken = world.at + 60_000, True
+    assert world.ask().status == 503
+    world.pen.broken = False
+    world.ask()
+
+    assert world.pen.entries[60].count == 10
+
+
+def fruitless(world: World, times: int = 100) -> list[int]:
+    return [world.ask().status for _ in range(times)]
+
+
+@pytest.mark.parametrize(
+    "world", [lambda: World(job=False, status=400), lambda: World(decision=NOWHERE)], ids=["junk", "denied"]
+)
+def test_what_a_key_asks_for_and_gets_no_film_fills_the_log_at_a_bounded_rate(world):
+    world = world()
+
+    statuses = fruitless(world)
+    entries = len(world.pen.entries)
+    world.at += 60_000
+    later = fruitless(world, 3)
+
+    assert (statuses.count(429), later[2]) == (80, 429)
+    assert 429 not in later[:2]
+    assert world.read == (22 if statuses[0] == 400 else 0)
+    assert len(world.pen.entries) - entries == entries // 10
+    assert world.counted.count((TENANT, Rejection.RATE_LIMITED)) == 81
+
+
+@pytest.mark.parametrize("world", [World(), World(job=False, status=503), World(job=True, status=500)], ids=str)
+def test_films_and_what_fails_through_us_cost_no_turn(world):
+    assert 429 not in fruitless(world)
+
+
+def test_what_the_log_did_not_take_costs_no_turn():
+    world = World(broken=True)
+
+    assert set(fruitless(world)) == {503}
+
+
+def test_a_caller_who_waits_as_long_as_it_is_told_comes_in():
+    world = World(job=False, status=400)
+    fruitless(world)
+
+    wait_s = int(world.ask().headers[b"retry-after"])
+    world.at += 1000 * wait_s
+
+    assert world.ask().status == 400
 
 
 @pytest.mark.parametrize(
