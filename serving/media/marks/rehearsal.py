@@ -1,8 +1,8 @@
 """What others may do to a small film, done to single frames beforehand: half the size, coarsely quantised.
 
-A still of half the size in JPEG of one coarse step loses about as much of a mark as the whole film loses in H.264 at
-CRF 35, and is a hundred times quicker to make than that film. How the two go together is measured; see
-docs/decisions/2026-11-21-how-strongly-a-small-film-is-marked.md.
+How a mark fares in a still of half the size, in JPEG of one coarse step, says how it fares when the film is encoded in
+H.264 at CRF 35 or halved, and is found in a quarter of a millisecond instead of six. How the two go together is
+measured; see docs/decisions/2026-11-21-how-strongly-a-small-film-is-marked.md.
 """
 
 from __future__ import annotations
