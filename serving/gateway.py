@@ -124,6 +124,7 @@ class Gateway:
             bounds=Bounds(body=s.limits.body * MIB),
             links=p.links,
             detector=self.detector,
+            flight=s.limits.bodies * MIB,
         )
 
         async def keep(digest: str, demands: Constraints) -> None:

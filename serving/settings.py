@@ -248,6 +248,9 @@ class Limits(Section):
 
     body: Count = 256
     """MiB of one request's body. Nine images as data URIs take 240."""
+    bodies: Count = 1_024
+    """MiB of bodies that one gateway has in hand at once, half of it for one tenant at most; further ones are told when
+    to come again. They take up to four times as much memory, and forms as much of the disk for temporary files."""
     upload: Count = 100
     """MiB of one uploaded file."""
     queue: Count = 1_000
@@ -259,6 +262,12 @@ class Limits(Section):
     repeats, denials. Ten minutes' worth may come at once; further ones are told when to come again."""
     uploads_retention: Positive = 48
     """Hours that an upload can be used."""
+
+    @model_validator(mode="after")
+    def _one_fits(self) -> Self:
+        if self.bodies < 2 * self.body:
+            raise ValueError(f"bodies is less than twice body, so one of {self.body} MiB could never come in")
+        return self
 
 
 class Media(Section):

@@ -20,6 +20,7 @@ from serving.dialects.caller import request_id_of
 from serving.dialects.doorway import Doorway
 from serving.dialects.forms import Bounds
 from serving.dialects.grants import Signer
+from serving.dialects.luggage import MOST, Luggage
 from serving.dialects.names import NAMES, Names
 from serving.dialects.origin import Origin
 from serving.errors import BadField, CellError
@@ -41,12 +42,13 @@ def application(
     names: Names = NAMES,
     links: films.Opens | None = None,
     detector: Detector | None = None,
+    flight: int = MOST,
 ) -> ASGIApp:
     """All doors. The gate must have put the caller into the scope (see `caller.py`); without one nothing opens.
 
     `now` in milliseconds since 1970, `new_id` fresh hexadecimal digits, `region` the cell's name,
     `links` judges signed addresses of films; without it none opens. `detector` looks for marks; without it that door
-    is not there.
+    is not there. `flight` is how many bytes of bodies are in hand at once.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -72,7 +74,7 @@ def application(
             desk, origin, signer=signer, now=now, new_id=new_id, region=region, bounds=bounds, names=names
         ),
     ]
-    return Shell(Doorway(doors, app))
+    return Shell(Luggage(Doorway(doors, app), flight))
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -93,5 +95,6 @@ def _invalid(error: RequestValidationError) -> CellError:
 def described(app: ASGIApp) -> dict[str, Any]:
     """The OpenAPI 3.1 description of the native API."""
     inner = app.app if isinstance(app, Shell) else app
+    inner = inner.app if isinstance(inner, Luggage) else inner
     inner = inner.beyond if isinstance(inner, Doorway) else inner
     return inner.openapi() if isinstance(inner, FastAPI) else {}

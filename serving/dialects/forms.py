@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
@@ -21,15 +21,17 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from starlette.requests import Request
 
 from serving.dialects.fields import Fields
+from serving.dialects.luggage import CAME
 from serving.dialects.media import File
 from serving.errors import BadField, BadType, TooLarge
 
-__all__ = ["Bounds", "files_of", "form_of", "json_of", "parse_json", "read_body", "tree"]
+__all__ = ["Bounds", "aside", "files_of", "form_of", "json_of", "parse_json", "read_body", "tree"]
 
-LONG: Final = 1 << 20  # bytes of JSON that would keep other requests waiting while it is parsed
+LONG: Final = 1 << 20  # bytes of a body that would keep other requests waiting while it is parsed
 MOST_PLAIN: Final = 1 << 20  # bytes of a form without files
 MOST_DEEP: Final = 6  # brackets in a name
 PLAIN: Final = frozenset({b"utf-8", b"utf8", b"us-ascii"})  # codings of a form
+Read = TypeVar("Read")
 _NAME: Final = re.compile(r"([^\[\]]{1,100})((?:\[[^\[\]]{0,100}\]){0,6})")
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
 
@@ -92,6 +94,11 @@ async def json_of(request: Request, most: int) -> Fields:
     """The body as a JSON object, whatever its content type says. Raises TooLarge, BadType, BadField."""
     body = await read_body(request, most)
     return await asyncio.to_thread(parse_json, body) if len(body) > LONG else parse_json(body)
+
+
+async def aside(request: Request, read: Callable[[], Read]) -> Read:
+    """What a reader makes of this request's body: in a thread when it is long, since media in it take a while."""
+    return await asyncio.to_thread(read) if request.scope.get(CAME, 0) > LONG else read()
 
 
 async def form_of(request: Request, bounds: Bounds) -> FormData:

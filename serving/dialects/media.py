@@ -20,6 +20,7 @@ __all__ = ["MOST_DATA", "MOST_URL", "File", "entry", "from_text", "given", "hexa
 
 MOST_URL: Final = 4_096  # characters
 MOST_DATA: Final = 140 << 20  # characters of a data URI: 100 MiB of film
+BLANKS: Final = b" \t\r\n\f\v"  # that may stand between the letters of base64
 _SCHEMES: Final = ("http://", "https://", "oss://")
 _HEX: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -55,7 +56,8 @@ def _data(value: str, field: str) -> bytes:
     if not comma or not head.lower().endswith(";base64") or len(value) > MOST_DATA:
         raise BadMedia(field, f"{field} is a data URI of another kind. Write data:image/png;base64, and then base64.")
     try:
-        found = base64.b64decode("".join(body.split()), validate=True)
+        plain = body.encode("ascii", "replace").translate(None, BLANKS)  # no list of pieces: a body may be all blanks
+        found = base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError):
         raise BadMedia(field, f"{field} holds damaged base64. Encode the file again.") from None
     if not found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from starlette.datastructures import FormData, UploadFile
@@ -20,7 +21,7 @@ from serving.dialects.caller import caller_of, request_id_of
 from serving.dialects.dashscope import render
 from serving.dialects.dashscope.read import read
 from serving.dialects.doorway import Door
-from serving.dialects.forms import Bounds, form_of, json_of
+from serving.dialects.forms import Bounds, aside, form_of, json_of
 from serving.dialects.grants import Grant, Signer
 from serving.dialects.media import hexadecimal
 from serving.dialects.names import NAMES, Names
@@ -74,7 +75,8 @@ class _Tasks:
             raise Forbidden("This API does not support synchronous calls. Send the header X-DashScope-Async: enable.")
         body = await json_of(request, self.bounds.body)
         session = f.text(request.headers, "x-dashscope-sdk-session-id", most=128)
-        standing = await self.desk.submit(caller_of(request), read(body, session=session, names=self.names))
+        wish = await aside(request, partial(read, body, session=session, names=self.names))
+        standing = await self.desk.submit(caller_of(request), wish)
         return JSONResponse(render.created(standing, request_id_of(request)))
 
     async def fetch(self, request: Request) -> Response:

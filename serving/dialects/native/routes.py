@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from serving.desk import Desk, Standing
 from serving.dialects.caller import caller_here, caller_of
-from serving.dialects.forms import Bounds, bounded, json_of
+from serving.dialects.forms import Bounds, aside, bounded, json_of
 from serving.dialects.names import NAMES, Names
 from serving.dialects.native import render
 from serving.dialects.native.read import read
@@ -129,7 +130,8 @@ class _Doors:
         ] = None,
     ) -> Response:
         """The answer comes when the job is durable, not when the film is made."""
-        wish = read(await json_of(request, self.bounds.body), key=idempotency_key or None, names=self.names)
+        body = await json_of(request, self.bounds.body)
+        wish = await aside(request, partial(read, body, key=idempotency_key or None, names=self.names))
         standing = await self.desk.submit(caller_of(request), wish)
         return self._shown(standing, 202, {"location": self.origin.url(f"/v1/jobs/{standing.job.id}")})
 

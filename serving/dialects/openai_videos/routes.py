@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from serving.desk import Desk, Standing
 from serving.dialects import fields as f
 from serving.dialects.caller import caller_of
 from serving.dialects.doorway import Door, Opens
-from serving.dialects.forms import Bounds, files_of, form_of
+from serving.dialects.forms import Bounds, aside, files_of, form_of
 from serving.dialects.media import hexadecimal
 from serving.dialects.names import NAMES, Names
 from serving.dialects.openai_videos import render
@@ -58,18 +59,18 @@ class _Doors:
 
     async def create(self, request: Request) -> Response:
         body = await files_of(request, self.bounds)
-        return await self._submit(request, read(body, _attempt(request), self.names))
+        return await self._submit(request, partial(read, body, _attempt(request), self.names))
 
     async def edit(self, request: Request) -> Response:
         body = await files_of(request, self.bounds)
         return await self._submit(
-            request, read_edit(body, _attempt(request), self.names, await self._model_of(request, body))
+            request, partial(read_edit, body, _attempt(request), self.names, await self._model_of(request, body))
         )
 
     async def extend(self, request: Request) -> Response:
         body = await files_of(request, self.bounds)
         return await self._submit(
-            request, read_extend(body, _attempt(request), self.names, await self._model_of(request, body))
+            request, partial(read_extend, body, _attempt(request), self.names, await self._model_of(request, body))
         )
 
     async def remix(self, request: Request) -> Response:
@@ -77,7 +78,9 @@ class _Doors:
         if source.job.state is not State.SUCCEEDED:
             raise NotPossible("Only a completed video can be remixed. Wait for it, or choose another one.")
         body = await files_of(request, self.bounds)
-        return await self._submit(request, read_remix(body, source.job.id, source.wish.model, _attempt(request)))
+        return await self._submit(
+            request, partial(read_remix, body, source.job.id, source.wish.model, _attempt(request))
+        )
 
     async def _model_of(self, request: Request, body: f.Fields) -> str | None:
         """The model of the film that is to be changed, when it is one of ours."""
@@ -86,7 +89,8 @@ class _Doors:
         job = hexadecimal(named.removeprefix("video_")) if isinstance(named, str) else None
         return (await self.desk.get(caller_of(request), JobId(job))).wish.model if job else None
 
-    async def _submit(self, request: Request, wish: Wish) -> Response:
+    async def _submit(self, request: Request, read: Callable[[], Wish]) -> Response:
+        wish = await aside(request, read)
         return _shown(await self.desk.submit(caller_of(request), wish))
 
     async def retrieve(self, request: Request) -> Response:

@@ -1,0 +1,67 @@
+"""How many bytes of bodies a gateway has in hand at once: a request holds what came of its own until it is answered.
+
+A body lies in memory two or three times over while it is read, and the parts of a form on disk, so without a bound a
+few large requests would end the process, and the log's writer with it where both live in one pod. One tenant has half
+of the room at most.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.desk import Caller
+from serving.dialects.caller import CALLER
+from serving.errors import Limited
+
+__all__ = ["CAME", "MOST", "Luggage"]
+
+CAME: Final = "equerry.came"  # key of the scope; bytes of the body so far
+MOST: Final = 1 << 30  # bytes
+WAIT: Final = 5  # seconds after which it is worth another try
+METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Luggage:
+    """Pure ASGI around doors that read bodies. Use it in one event loop."""
+
+    def __init__(self, app: ASGIApp, most: int = MOST) -> None:
+        """`most` bytes, for all tenants together."""
+        self.app, self._most = app, most
+        self._held: Counter[str] = Counter()  # bytes, by tenant
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on one request. Raises Limited, at once when the length that was declared does not fit now."""
+        if scope["type"] != "http" or scope["method"] not in METHODS:
+            return await self.app(scope, receive, send)
+        caller = scope.get(CALLER)
+        tenant = caller.tenant if isinstance(caller, Caller) else ""
+        self._check(tenant, _declared(scope))
+        scope[CAME] = 0
+
+        async def weighed() -> Message:
+            message = await receive()
+            more = len(message.get("body", b""))
+            self._check(tenant, more)
+            self._held[tenant] += more
+            scope[CAME] += more
+            return message
+
+        try:
+            await self.app(scope, weighed, send)
+        finally:
+            self._held[tenant] -= scope[CAME]
+            if not self._held[tenant]:
+                del self._held[tenant]
+
+    def _check(self, tenant: str, more: int) -> None:
+        if more and (self._held[tenant] + more > self._most // 2 or self._held.total() + more > self._most):
+            raise Limited("Too many large requests come in at once. Send this one again in a moment.", WAIT)
+
+
+def _declared(scope: Scope) -> int:
+    """The length that the request says it has, or 0. Nothing is held for it until it is there."""
+    told = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(told) if told.isdigit() and len(told) < 19 else 0
