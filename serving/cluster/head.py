@@ -6,10 +6,12 @@ below the cell's scratch folder.
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 import tempfile
 from collections.abc import Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,6 +80,7 @@ def _join(ray: Any, address: str) -> None:
 def _start(ray: Any, folder: Path, settings: CellSettings) -> None:
     """Ray gives its agents 15 s, which nobody can change and a busy machine may not have; so it is tried again."""
     for left in reversed(range(TRIES)):
+        before = children()
         try:
             ray.init(
                 address="local",
@@ -90,6 +93,9 @@ def _start(ray: Any, folder: Path, settings: CellSettings) -> None:
             )
         except Exception:  # noqa: BLE001  Ray raises bare ones when a part of it was slow
             ray.shutdown()
+            for pid in children() - before:  # a start that failed half-way leaves what it has started behind
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             if not left:
                 raise Unavailable(
                     f"Ray did not start in {TRIES} tries. This machine may be too busy: try again later. "
@@ -97,6 +103,16 @@ def _start(ray: Any, folder: Path, settings: CellSettings) -> None:
                 ) from None
         else:
             return
+
+
+def children() -> set[int]:
+    """Processes that this one has started itself; nothing where there is no /proc."""
+    parent, found = str(os.getpid()), set[int]()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, IndexError):  # one that has just ended
+            if path.read_text("utf-8", "replace").rpartition(")")[2].split()[1] == parent:
+                found.add(int(path.parent.name))
+    return found
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,6 +101,20 @@ def test_a_ray_that_was_too_slow_is_tried_again(settings, ray):
 
     with head(settings, os.environ):
         assert ray["starts"] == TRIES
+
+
+def test_nothing_stays_of_a_start_that_failed_half_way(settings, ray, monkeypatch):
+    started: list[subprocess.Popen[bytes]] = []
+
+    def init(**_: object) -> None:
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]))
+        raise RuntimeError("Failed to start GCS")
+
+    monkeypatch.setattr(sys.modules["ray"], "init", init)
+
+    with pytest.raises(Unavailable), head(settings, os.environ):
+        pass
+    assert [process.wait(60) for process in started] == [-signal.SIGKILL] * TRIES
 
 
 def test_a_ray_that_is_there_is_joined_and_left_as_it_is(settings, ray):
