@@ -15,7 +15,7 @@ from model.checkpoint import Model, load, save
 from model.clip import Size
 from model.codec.audio import AudioCodec
 from model.codec.video import VideoCodec
-from model.config import PONY
+from model.config import PONY, ModelConfig
 from model.trunk import Trunk
 
 TINY = replace(
@@ -28,16 +28,16 @@ TINY = replace(
 )
 
 
-def with_tiny_model(cell: Path, more: str = "") -> None:
+def with_tiny_model(cell: Path, more: str = "", config: ModelConfig = TINY) -> None:
     """Changes a new cell's settings file: this model, and further sections."""
     file = cell / "cell.toml"
-    named = f'model = "{tiny_model(cell / "tiny")}"'
+    named = f'model = "{tiny_model(cell / "tiny", config)}"'
     file.write_text(file.read_text("utf-8").replace('model = "pony"', named) + more, "utf-8")
 
 
-def tiny_model(folder: Path) -> Path:
+def tiny_model(folder: Path, config: ModelConfig = TINY) -> Path:
     """Writes it, with the pony's own tokenizer; returns the folder."""
     torch.manual_seed(1)
-    parts = VideoCodec(TINY.video), AudioCodec(TINY.audio), Trunk(TINY)
-    save(Model(TINY, load().tokenizer, *parts, digest=""), folder, "Noise.\n")
+    parts = VideoCodec(config.video), AudioCodec(config.audio), Trunk(config)
+    save(Model(config, load().tokenizer, *parts, digest=""), folder, "Noise.\n")
     return folder
