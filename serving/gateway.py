@@ -67,7 +67,7 @@ class Gateway:
         self.parts, self.model, self._missing = parts, model, missing
         self._chunk_ms, self._studios = chunk_ms, studios
         self.prober = Prober(parts.settings.media.images, parts.settings.media.films)
-        self.detector = detector_of(parts.settings, self.prober)
+        self.detector = detector_of(parts.settings)  # with processes of its own, which hold up nobody's submits
         self.front = self._front()
         self.app = self._outer()
 
@@ -110,6 +110,7 @@ class Gateway:
             draw=secrets.token_bytes,
             images=media.images,
             films=media.films,
+            at_once=media.at_once,
         )
 
     def _outer(self) -> Outer:

@@ -297,7 +297,7 @@ class Media(Section):
     redirects: Annotated[int, Field(ge=0, le=10)] = 3
     """Redirects that are followed; 0 follows none."""
     at_once: Count = 2
-    """Fetches of one tenant at the same time."""
+    """Requests of one tenant whose media are fetched and looked at, at the same time."""
     image_bytes: Count = 20
     """MiB of one image's file."""
     image_pixels: Count = 40_000_000

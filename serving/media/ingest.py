@@ -6,10 +6,12 @@ is made. The studio reads the same bytes later and finds nothing new in them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakValueDictionary
 
 from model.clip import Size
 from model.media.limits import FilmLimits, ImageLimits
@@ -54,7 +56,9 @@ class Ingest:
         draw: Callable[[int], bytes],
         images: ImageLimits | None = None,
         films: FilmLimits | None = None,
+        at_once: int = 2,
     ) -> None:
+        """`at_once` is how many requests of one tenant hold media at the same time; further ones wait."""
         self._objects = objects
         self._fetcher = fetcher
         self._prober = prober
@@ -62,6 +66,8 @@ class Ingest:
         self._reach = reach
         self._film_of = film_of
         self._draw = draw
+        self._takes = _Turns(at_once)
+        self._looks = _Turns(1)  # so that no tenant has all who look at media
         self._most = {False: (images or ImageLimits()).bytes, True: (films or FilmLimits()).bytes}
 
     async def take(self, tenant: str, given: Sequence[Given]) -> tuple[Taken, ...]:
@@ -69,6 +75,12 @@ class Ingest:
 
         Raises BadMedia, which names the field; UnknownJob or NotPossible for a job; Unavailable.
         """
+        if not given:
+            return ()
+        async with self._takes.of(tenant):
+            return await self._take(tenant, given)
+
+    async def _take(self, tenant: str, given: Sequence[Given]) -> tuple[Taken, ...]:
         looked = [await self._look(tenant, each) for each in given]
         kept: list[Taken] = []
         try:
@@ -85,7 +97,8 @@ class Ingest:
     async def _look(self, tenant: str, given: Given) -> tuple[bytes, Size, float]:
         film = given.role is Role.SOURCE
         body = await self._body(tenant, given, self._most[film])
-        seen = await self._prober.look(body, film=film, field=given.field)
+        async with self._looks.of(tenant):
+            seen = await self._prober.look(body, film=film, field=given.field)
         return body, seen.size, seen.seconds
 
     async def _body(self, tenant: str, given: Given, most: int) -> bytes:
@@ -111,6 +124,17 @@ class Ingest:
         place, size = found
         _bound(size, most, given)
         return b"".join([piece async for piece in self._objects.read(place, 0, size)])
+
+
+class _Turns:
+    """So many at once for each tenant; of one that nobody waits for or has, nothing is kept."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def of(self, tenant: str) -> asyncio.Semaphore:
+        return self._found.setdefault(tenant, asyncio.Semaphore(self._most))
 
 
 def _bound(size: int, most: int, given: Given) -> None:

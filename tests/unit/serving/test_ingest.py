@@ -281,6 +281,55 @@ def test_a_decoder_that_hangs_is_ended_and_the_next_piece_is_read(tmp_path):
     assert within(tmp_path, work).size == Size(40, 30)
 
 
+HANGING = """
+import sys, time
+sys.stdin.buffer.readline()
+time.sleep(60)
+"""
+
+
+def test_a_tenant_whose_media_take_long_does_not_hold_up_another(tmp_path):
+    """There are two who look at media. One tenant never has both of them."""
+
+    async def work(here):
+        prober = here.ingest._prober
+        real, prober._command = prober._command, (sys.executable, "-c", HANGING)
+        slow = [asyncio.create_task(here.take(body=PNG)) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        prober._command = real
+        try:
+            async with asyncio.timeout(30):
+                return await here.take("t-2", body=PNG)
+        finally:
+            for each in slow:
+                each.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+
+    assert within(tmp_path, work).size == Size(40, 30)
+
+
+def test_only_so_many_requests_of_one_tenant_hold_their_media_at_once(tmp_path):
+    async def work(here):
+        held, most = 0, 0
+
+        async def fetch(*_, **__):
+            nonlocal held, most
+            held, most = held + 1, max(most, held + 1)
+            await asyncio.sleep(0.05)
+            held -= 1
+            raise BadMedia("image", "nothing there")
+
+        here.ingest._fetcher.fetch = fetch
+        await asyncio.gather(
+            *(here.take(url="https://a.test/x") for _ in range(6)),
+            here.take("t-2", url="https://a.test/x"),
+            return_exceptions=True,
+        )
+        return most
+
+    assert within(tmp_path, work) == 3
+
+
 def test_two_callers_never_hear_each_others_answers(tmp_path):
     async def work(here):
         bodies = [png(10 + n, 10) for n in range(6)]
