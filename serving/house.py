@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from contextlib import suppress
 
-from policies.errors import PolicyError
 from serving.control import ControlLog, own_control
-from serving.errors import CellError
+from serving.duties import Duties
+from serving.jobs.webhooks import Courier
 from serving.offer import chores
 from serving.parts import Parts, now_ms
 from serving.telling import courier
 
 __all__ = ["House"]
 
-log = logging.getLogger(__name__)
 TURN = 0.5  # seconds between two looks
+NOTES = 1.0  # seconds between two rounds of notes to clients
 EXPIRY = 60  # turns between two looks for what has expired
 
 
 class House:
-    """`keep` runs until it is cancelled. Each duty may fail and is tried again."""
+    """`keep` runs until it is cancelled. Each duty may fail, whatever with, and is tried again."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, duties: Duties | None = None) -> None:
+        """`duties` keep count of what fails; their own clock where none are given."""
         self.parts = parts
+        self.duties = duties or Duties(parts.watch.eyes)
         self.chores = chores(parts.settings, parts.store, parts.objects, parts.pen, parts.books, parts.keyring)
         self.courier = courier(parts.settings, parts.store, secrets.token_bytes)
         self.control = ControlLog(parts.books.store, lambda: own_control(parts.settings, now_ms))
-        self._behind = False  # the control log
+
+    @property
+    def missing(self) -> str:
+        """What keeps the cell from its work: a duty that has failed for long. Else empty."""
+        return self.duties.missing
 
     async def keep(self) -> None:
         """All duties; one process of a cell has them."""
@@ -37,7 +41,7 @@ class House:
             async with asyncio.TaskGroup() as duties:
                 duties.create_task(self._turns())
                 if self.courier is not None:
-                    duties.create_task(self.courier.run(asyncio.Event()))
+                    duties.create_task(self._notes(self.courier))
         finally:
             self.control.close()
 
@@ -45,15 +49,18 @@ class House:
         turn = 0
         while True:
             await self.refresh()
-            with suppress(CellError):
-                await asyncio.to_thread(self.parts.store.reap)
-            await self._tell_changes()
+            await self.duties.do("leases", lambda: asyncio.to_thread(self.parts.store.reap))
+            await self.duties.do("control", lambda: asyncio.to_thread(self.control.turn))
             if turn % EXPIRY == 0:
-                with suppress(CellError):
-                    await self._expire()
-                await self.chores.turn()
+                await self.duties.do("expiry", self._expire)
+                await self.chores.turn(self.duties)
             turn += 1
             await asyncio.sleep(TURN)
+
+    async def _notes(self, courier: Courier) -> None:
+        while True:
+            await self.duties.do("webhooks", courier.round)
+            await asyncio.sleep(NOTES)
 
     async def follow(self, seconds: float = TURN) -> None:
         """What every process does for itself: take the newest rules, every so many seconds."""
@@ -63,19 +70,7 @@ class House:
 
     async def refresh(self) -> None:
         """New tables, when a document, the tenants or the day have changed."""
-        with suppress(CellError, PolicyError):
-            await asyncio.to_thread(self.parts.rulebook.refresh)
-
-    async def _tell_changes(self) -> None:
-        """Changes of tenants, into the control log. What it does not take waits, and is complained of once."""
-        try:
-            await asyncio.to_thread(self.control.turn)
-        except (CellError, PolicyError) as error:
-            if not self._behind:
-                log.error("Changes of tenants are not in the control log.", extra={"error": type(error).__name__})
-            self._behind = True
-        else:
-            self._behind = False
+        await self.duties.do("rules", lambda: asyncio.to_thread(self.parts.rulebook.refresh))
 
     async def _expire(self) -> None:
         store, objects = self.parts.store, self.parts.objects

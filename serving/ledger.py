@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from policies.errors import Unavailable
 from policies.log.entry import Entry
 from policies.log.keys import log_signers
 from policies.log.pen import Pen
@@ -56,8 +57,11 @@ class Ledger:
         return self.pen.log.origin
 
     def tell(self, entry: Entry) -> None:
-        """Write an entry and wait until it is durable."""
-        self.pen.write(entry).result(PATIENCE)
+        """Write an entry and wait until it is durable. Raises Unavailable when that takes too long."""
+        try:
+            self.pen.write(entry).result(PATIENCE)
+        except TimeoutError:
+            raise Unavailable(f"The residency log took nothing for {PATIENCE:g} s. Look at its disk.") from None
 
     def archive(self, data: bytes) -> None:
         """Keep an object that entries name by digest."""

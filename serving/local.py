@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import uvicorn
 
 from model.checkpoint import load
-from serving.errors import Unavailable
+from serving.errors import CellError
 from serving.gateway import FIRST_CHUNK_MS, Facts, Gateway
 from serving.house import House
 from serving.parts import Parts, engine, studio
@@ -39,7 +40,7 @@ class LocalCell:
         self.front, self.app = self.gateway.front, self.gateway.app
         self.house = House(parts)
         self.selftest = selftest_of(parts, self.gateway.detector)
-        self.failed = ""  # why the studio stopped, if it did
+        self.failed = ""  # which of its works has stopped, if one has, and why
 
     def _chunk_ms(self) -> float:
         """As the engine has been working so far."""
@@ -49,7 +50,7 @@ class LocalCell:
         return 1000 * slots / stats.slots_per_second if stats.slots_per_second else FIRST_CHUNK_MS
 
     async def _missing(self) -> str:
-        return self.failed or self.selftest.missing
+        return self.failed or self.house.missing or self.selftest.missing
 
     async def run(self, stop: asyncio.Event, told: Callable[[str], None], sockets: list[socket.socket]) -> None:
         """Serves until `stop`, then drains: jobs that are not done are handed back, and go on at the next start."""
@@ -60,10 +61,10 @@ class LocalCell:
         await self.engine.check()
         tasks = [
             asyncio.create_task(server.serve(sockets=sockets), name="gateway"),
-            asyncio.create_task(self._work(), name="studio"),
-            asyncio.create_task(self.house.keep(), name="house"),
+            asyncio.create_task(self._lasting("studio", self.studio.run()), name="studio"),
+            asyncio.create_task(self._lasting("housekeeping", self.house.keep()), name="house"),
             asyncio.create_task(self._be_watched(operations), name="watch"),
-            asyncio.create_task(self.selftest.keep(), name="selftest"),
+            asyncio.create_task(self._lasting("self-test", self.selftest.keep()), name="selftest"),
         ]
         told(f"The cell {self.settings.cell.name} is ready at {self.settings.cell.origin}.")
         stopping = asyncio.create_task(stop.wait())
@@ -78,14 +79,17 @@ class LocalCell:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.engine.close()
         await self.gateway.prober.aclose()
+        await self.gateway.detector.prober.aclose()
 
     async def _be_watched(self, operations: socket.socket) -> None:
         parts, ready = self.parts, self.gateway.ready
         await keep_watch(parts.watch, operations, backlog=parts.store.backlog, ready=ready, stats=self.engine.stats)
 
-    async def _work(self) -> None:
+    async def _lasting(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """A work that lasts as long as the cell; when it ends by itself, the cell is not ready, and says why."""
         try:
-            await self.studio.run()
-        except Unavailable as error:
-            self.failed = f"the studio: {error}"
-            log.error("The studio stopped.", extra={"error": type(error).__name__})
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it was, readiness has to know
+            why = str(error) if isinstance(error, CellError) else type(error).__name__
+            self.failed = self.failed or f"the {what}: {why}"
+            log.error("A part of the cell stopped.", extra={"error": type(error).__name__})

@@ -7,6 +7,7 @@ that must be written can happen, so gates refuse and studios hand their jobs bac
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
@@ -16,6 +17,7 @@ from policies.errors import Malformed
 from policies.log import wire
 from policies.log.entry import CatalogueActivated, Changed, ListActivated, PolicyActivated
 from serving.cluster.aside import Aside
+from serving.errors import Unavailable
 from serving.house import House
 from serving.ledger import Ledger
 from serving.parts import build, own_ledger
@@ -25,6 +27,8 @@ from serving.telemetry.opened import Watch
 from serving.telemetry.tower import watched_over
 
 __all__ = ["Recorder"]
+
+log = logging.getLogger(__name__)
 
 MOST_OBJECT: Final = 8 << 20  # bytes of an object that entries name
 PATIENCE: Final = 20.0  # seconds to end the house
@@ -41,21 +45,27 @@ class Recorder:
         self._turn = asyncio.Lock()  # one change at a time
         try:
             self.parts = build(self.settings, self.ledger, watch)
-            self._selftest = selftest_of(self.parts, detector_of(self.settings))
+            self._house, self._selftest = House(self.parts), selftest_of(self.parts, detector_of(self.settings))
         except BaseException:
             self.ledger.close()
             raise
-        self._house = Aside("house", self._keep)
-        self._house.await_ready()
+        self._aside = Aside("house", self._keep)
+        self._aside.await_ready()
 
     async def _keep(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        keeping = [asyncio.create_task(work) for work in (House(self.parts).keep(), self._selftest.keep())]
+        """Until `stop`. Raises Unavailable when one of its works has ended, so that this process is replaced."""
+        stopping = asyncio.create_task(stop.wait())
+        keeping = [asyncio.create_task(work) for work in (self._house.keep(), self._selftest.keep())]
         ready()
         async with self._watched():
-            await stop.wait()
-        for task in keeping:
+            await asyncio.wait([stopping, *keeping], return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopping, *keeping):
             task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
+        ends = await asyncio.gather(*keeping, return_exceptions=True)
+        if not stop.is_set():
+            for error in filter(None, ends):
+                log.error("The cell is not kept any more.", extra={"error": type(error).__name__})
+            raise Unavailable("Nobody keeps this cell any more. Its recorder is started again; see its log for why.")
 
     def _watched(self) -> AbstractAsyncContextManager[None]:
         if self._watch is not None:
@@ -63,8 +73,9 @@ class Recorder:
         return watched_over(self.parts.watch, self.settings.listen, backlog=self.parts.store.backlog)
 
     def hello(self) -> dict[str, str]:
-        """Who writes, and where; and what keeps the cell from its work, if the self-test has found something."""
-        return {"origin": self.ledger.origin, "node": self._node(), "missing": self._selftest.missing}
+        """Who writes, and where; and what keeps the cell from its work, by its keeper or its self-test."""
+        missing = self._house.missing or self._selftest.missing
+        return {"origin": self.ledger.origin, "node": self._node(), "missing": missing}
 
     async def write(self, data: bytes) -> dict[str, str]:
         """Returns once the entry is durable under a signed head. Raises Malformed for what is no entry."""
@@ -90,14 +101,14 @@ class Recorder:
 
     def check_health(self) -> None:
         """Raises when this process must be replaced."""
-        self._house.check()  # a log whose disk fails ends the process by itself
+        self._aside.check()  # a log whose disk fails ends the process by itself
 
     def close(self) -> None:
         """Commits what waits and lets go of the lock."""
-        self._house.stop(PATIENCE)
+        self._aside.stop(PATIENCE)
         self.parts.close()
 
     def __del__(self) -> None:
         """What Ray Serve calls when a replica is to end."""
-        if hasattr(self, "_house"):
+        if hasattr(self, "_aside"):
             self.close()

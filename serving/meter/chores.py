@@ -6,16 +6,14 @@ Each part may fail and is tried again at the next turn. One process of a cell ha
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from policies.errors import PolicyError
 from policies.log.entry import SlaWindow
 from policies.sla import Sla
 from policies.sla_windows import HOUR_MS, Place
-from serving.errors import CellError
+from serving.duties import Duties
 from serving.gate import Pen
 from serving.jobs.accounts import TurnedAway
 from serving.jobs.job import TenantId
@@ -27,8 +25,6 @@ from serving.sealed.keys import Keyring
 from serving.sla import windows
 
 __all__ = ["Chores", "Ways"]
-
-log = logging.getLogger(__name__)
 
 BACK: Final = windows.PATIENCE_MS // HOUR_MS + 2  # hours that may still have to be settled
 SETTLE_MS: Final = 300_000  # between two looks for such hours
@@ -62,13 +58,11 @@ class Chores:
         self._swept = self._settled = 0  # when that was done
         self._nothing: set[tuple[TenantId, int]] = set()  # hours in which nothing was asked for
 
-    async def turn(self) -> None:
-        """All that is due."""
-        for duty in (self.erase, self.settle, self._sweep):
-            try:
-                await duty()
-            except (CellError, PolicyError) as error:
-                log.error("A chore of the meter failed.", extra={"duty": duty.__name__, "error": type(error).__name__})
+    async def turn(self, duties: Duties) -> None:
+        """All that is due; one that fails does not keep the others from being done."""
+        await duties.do("erase", self.erase)
+        await duties.do("settle", self.settle)
+        await duties.do("sweep", self._sweep)
 
     async def erase(self) -> None:
         """Carry out what was asked for."""

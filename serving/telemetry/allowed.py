@@ -197,7 +197,10 @@ _ROWS: Final[dict[str, Rule]] = {
     "call": Rule("A call of a part.", _CALLS),
     "stage": Rule("A stage of the work on a film.", _words(*_STAGES)),
     "entry": Rule("Kind of an entry of the residency log.", _ENTRIES),
-    "duty": Rule("A chore of the meter that failed.", _words("erase", "settle", "_sweep")),
+    "duty": Rule(
+        "A duty of the house that failed.",
+        _words("rules", "leases", "control", "expiry", "erase", "settle", "sweep", "webhooks"),
+    ),
     "signal": Rule("What was told on.", _words("spans", "metrics", "logs")),
     "source": Rule("Whose metrics.", _words("vllm", "ray")),
     "fence": Rule("Grows with each claim of a job.", Count()),

@@ -13,6 +13,7 @@ from policies.log.entry import Entry, Erased, SlaWindow, Stamp, encode
 from policies.money import Currency, Money
 from policies.sla import load_sla
 from policies.sla_windows import availability
+from serving.duties import Duties
 from serving.errors import Broken
 from serving.jobs.job import Draft, JobId, TenantId, new_id
 from serving.jobs.memory import MemoryStore
@@ -75,7 +76,7 @@ class Cell:
         self.store.complete(job.id, job.fence, result="{}", usage="{}", keep_ms=HOUR)
 
     def turn(self) -> None:
-        asyncio.run(self.chores.turn())
+        asyncio.run(self.chores.turn(Duties()))
 
 
 @pytest.fixture
