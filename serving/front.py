@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
@@ -53,6 +54,7 @@ class Limits:
 
     queue: int = 1_000  # jobs of all tenants that wait
     queue_per_tenant: int = 100
+    streams: int = 100  # jobs that one tenant watches at once
     retry_window_ms: int = 600_000  # in which a retry finds its first attempt
     session_window_ms: int = 10_000  # the same for clients that do not count their attempts
     link_s: int = 24 * 3600  # life of a film's address
@@ -94,6 +96,7 @@ class Front:
         self._counter: Ferry[Draft, Receipt] = Ferry(store.submit_all, name="submit")
         self._looks: Ferry[Callable[[], Any], Any] = Ferry(one_by_one, name="look", boats=LOOKS)
         self._fresh: dict[str, None] = {}  # ids, oldest first
+        self._streams = Counter[TenantId]()  # that are open
         known = (lambda _: None) if admission is None else admission.foretell
         self.lookout = Lookout(store, hands=studios, foretell=known, eyes=eyes)
 
@@ -102,7 +105,7 @@ class Front:
         if caller.demands is None or not caller.decision:
             raise Broken("A wish came past the gate.")
         self._check_told(wish)
-        await self._admit(caller)
+        await self._admit(caller, wish)
         _check(wish)
         with stage(self.eyes, "media", pieces=len(wish.given)):
             taken = await self.ingest.take(caller.tenant, wish.given)
@@ -115,7 +118,7 @@ class Front:
             demands=caller.demands,
             key=caller.key,
         )
-        receipt = await self._take_on(caller, self._draft(caller, wish, settled, order), settled, taken)
+        receipt = await self._take_on(caller, self._draft(caller, wish, settled, order.write()), settled, taken)
         if receipt.fresh:
             self._note(receipt.job.id)
             self.lookout.took(receipt.job.tenant)
@@ -146,7 +149,7 @@ class Front:
             raise BadField("webhook", "This cell tells nobody of an end. Leave webhook out, and ask for the job.")
         self.vet(wish.webhook)
 
-    def _draft(self, caller: Caller, wish: Wish, settled: Wish, order: Order) -> Draft:
+    def _draft(self, caller: Caller, wish: Wish, settled: Wish, order: str) -> Draft:
         chunks = self.chunks_per_second * (settled.seconds or 1)
         window = self.limits.retry_window_ms if wish.retried else 0
         if not window and wish.session is not None and wish.dialect == "dashscope":
@@ -154,7 +157,7 @@ class Front:
         return Draft(
             id=JobId(caller.decision),
             tenant=TenantId(caller.tenant),
-            order=order.write(),
+            order=order,
             fingerprint=fingerprint(wish),
             estimated_ms=max(1, round(chunks * self.chunk_ms())),
             chunks=chunks,
@@ -168,13 +171,17 @@ class Front:
             webhook=wish.webhook,
         )
 
-    async def _admit(self, caller: Caller) -> None:
+    async def _admit(self, caller: Caller, wish: Wish) -> None:
+        """Raises Limited when too much waits; a repeat of what is here already adds nothing."""
         backlog, mine = await self.lookout.waiting(TenantId(caller.tenant))
+        if backlog.queued < self.limits.queue and mine < self.limits.queue_per_tenant:
+            return
+        if await self._ask(self.store.known, self._draft(caller, wish, wish, "")) is not None:
+            return
         wait = max(1, round(backlog.work_ms / 1000 / max(1, self.studios())))
         if backlog.queued >= self.limits.queue:
             raise Limited("The queue of this cell is full. Come back later.", wait)
-        if mine >= self.limits.queue_per_tenant:
-            raise Limited(f"You have {mine} jobs waiting. Come back when some are done.", wait)
+        raise Limited(f"You have {mine} jobs waiting. Come back when some are done.", wait)
 
     def _settle(self, wish: Wish, taken: Sequence[Taken]) -> Wish:
         """The wish with its size, its length and its seed."""
@@ -237,12 +244,27 @@ class Front:
 
     async def watch(self, caller: Caller, job: JobId) -> AsyncIterator[Standing]:
         """See Desk."""
-        await self._ask(self.store.get, TenantId(caller.tenant), job)
-        return self._changes(TenantId(caller.tenant), job)
+        changes = self._changes(TenantId(caller.tenant), job)
+        return _from(await anext(changes), changes)  # what is wrong is raised before an answer begins
 
-    async def _changes(self, tenant: TenantId, job: JobId) -> AsyncIterator[Standing]:
-        async for seen in watch(self.store, tenant, job):
-            yield await self._standing(seen)
+    async def _changes(self, tenant: TenantId, job: JobId) -> AsyncGenerator[Standing, None]:
+        async def look() -> Job:
+            return (await self.lookout.see((tenant, job))).job
+
+        with self._a_stream(tenant):
+            async for seen in watch(self.store, tenant, job, look):
+                yield await self._standing(seen)
+
+    @contextmanager
+    def _a_stream(self, tenant: TenantId) -> Iterator[None]:
+        if self._streams[tenant] >= self.limits.streams:
+            raise Limited(f"You watch {self.limits.streams} jobs already. Close some, or ask for the job instead.", 5)
+        self._streams[tenant] += 1
+        try:
+            yield
+        finally:
+            self._streams[tenant] -= 1
+            self._streams += Counter()  # without zeros
 
     async def content(self, caller: Caller, job: JobId, variant: str = "video") -> Content:
         """See Desk."""
@@ -341,6 +363,13 @@ def _source_ms(taken: Sequence[Taken]) -> int:
 def _piece(taken: Taken) -> Piece:
     stored = taken.stored
     return Piece(role=taken.role, key=stored.key, sha256=stored.sha256, bytes=stored.bytes)
+
+
+async def _from(first: Standing, rest: AsyncGenerator[Standing, None]) -> AsyncGenerator[Standing, None]:
+    async with aclosing(rest):
+        yield first
+        async for each in rest:
+            yield each
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
