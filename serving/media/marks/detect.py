@@ -3,8 +3,8 @@
 A reading counts when its check of 16 bits holds and it is LIKE the mark that it claims to be. How often that happens
 without a mark is bounded, whatever is in the film: the code is linear and the cell's key scrambles it, so what chance
 reads is each of the 2^64 words as often as any other, and passes the check once in 65,536 times, however like it is.
-At most READINGS are tried of one film, and one reading of chance in ten is LIKE what it claims to be. So less than 1 in
-40,000 films without a mark is taken for one with it; benchmarks/marks.py counts them.
+At most READINGS are tried of one film, and one reading of chance in 200 is LIKE what it claims to be. So about one in a
+million films without a mark is taken for one with it; benchmarks/marks.py counts them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from serving.media.marks.watermark_video import read_frames
 
 __all__ = ["LIKE", "READINGS", "Found", "Readings", "detect", "readings"]
 
-LIKE: Final = 0.70  # of a reading with what it claims to be
+LIKE: Final = 0.72  # of a reading with what it claims to be
 FPS: Final = Fraction(8)  # frames per second that are looked at; the mark stands still
 PICTURES: Final = 2  # readings of the picture, one for each canvas
 READINGS: Final = (
