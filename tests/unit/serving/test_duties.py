@@ -104,7 +104,7 @@ def test_every_failure_is_counted_and_a_row_of_them_logged_once(caplog):
             asyncio.run(duties.do("rules", fails))
 
     assert eyes.counted == [("equerry.house.failures", {"duty": "rules"})] * 3
-    assert [(each.message, each.error) for each in caplog.records] == [("A duty of the house fails.", "TimeoutError")]  # type: ignore[attr-defined]  # an extra
+    assert [(each.message, each.error) for each in caplog.records] == [("A duty of the house fails.", "TimeoutError")]
 
 
 def test_a_duty_that_is_cancelled_ends():
@@ -131,12 +131,10 @@ def test_the_house_goes_on_whatever_one_of_its_duties_raises(parts, monkeypatch,
         "films": (parts.store, "expire"),
         "erasures": (parts.store, "erasures"),
     }[place]
-    errors, again = [error], asyncio.Event()
-    monkeypatch.setattr(where, call, breaking(errors, lambda: loop.call_soon_threadsafe(again.set) and ()))
 
     async def story() -> bool:
-        nonlocal loop
-        loop = asyncio.get_running_loop()
+        loop, again = asyncio.get_running_loop(), asyncio.Event()
+        monkeypatch.setattr(where, call, breaking([error], lambda: loop.call_soon_threadsafe(again.set) and ()))
         keeping = asyncio.create_task(house.keep())
         await asyncio.wait([keeping, asyncio.create_task(again.wait())], timeout=30, return_when="FIRST_COMPLETED")
         alive = not keeping.done()
@@ -144,7 +142,6 @@ def test_the_house_goes_on_whatever_one_of_its_duties_raises(parts, monkeypatch,
         await asyncio.gather(keeping, return_exceptions=True)
         return alive and again.is_set()
 
-    loop: Any = None
     assert asyncio.run(story())
 
 
