@@ -19,8 +19,8 @@ from typing import Final, Protocol, TypeVar
 
 from model.clip import Clip, Mode, Picture
 from model.engine import Engine, Task
+from model.errors import EquerryError, Stopped
 from model.errors import Refused as ModelRefused
-from model.errors import Stopped
 from model.errors import Unavailable as ModelUnavailable
 from model.generate import Codes
 from model.make import Maker, Ready
@@ -40,6 +40,7 @@ from serving.order import Order
 from serving.sla.terms import Terms
 from serving.studio.codes import UNSEALED, Seals, joined, pack
 from serving.studio.marker import Delivery, Marker
+from serving.studio.pause import Pause
 from serving.studio.shot import Shot
 from serving.telemetry import BLIND, Eyes, Told, stage
 from serving.telemetry.decoding import decoding
@@ -66,6 +67,9 @@ class Habits:
 
     look_s: float = 2.0
     """Seconds after which a studio that was not woken looks for work itself."""
+
+    pause_s: float = 1.0
+    """Seconds without a claim after a job that could not be made; see `serving.studio.pause`."""
 
     keep_ms: int = 24 * 3_600_000
     """How long a film is kept."""
@@ -110,6 +114,9 @@ class Studio:
         self.eyes, self.model, self.seals = eyes, model, seals
         self._at_work: dict[JobId, _Hand] = {}
         self._draining = asyncio.Event()
+        self._pause = Pause(self.habits.pause_s, monotonic)
+        self._doubt = asyncio.Event()  # whether the engine lives
+        self._dead = ""  # why it does not
 
     @property
     def busy(self) -> int:
@@ -120,7 +127,7 @@ class Studio:
         """Works until drained, or until the engine is beyond help: then raises Unavailable."""
         try:
             async with asyncio.TaskGroup() as group:
-                beats = [group.create_task(work()) for work in (self._beat, self._hear)]
+                beats = [group.create_task(work()) for work in (self._beat, self._hear, self._attend)]
                 while not self._draining.is_set():
                     try:
                         await self._pull(group)
@@ -132,6 +139,8 @@ class Studio:
                     beat.cancel()
         except* Unavailable as errors:
             raise errors.exceptions[0] from None
+        if self._dead:
+            raise Unavailable(self._dead)
 
     async def drain(self) -> None:
         """Take no more jobs, and hand back what is not done; another studio goes on from the last chunk."""
@@ -141,7 +150,10 @@ class Studio:
             await self.engine.cancel(hand.job.id)
 
     async def _pull(self, group: asyncio.TaskGroup) -> None:
-        free = self.habits.most - len(self._at_work)
+        while self._pause.left and not self._draining.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), self._pause.left)
+        free = 0 if self._draining.is_set() else self.habits.most - len(self._at_work)
         jobs = await self._off(self.store.claim, self.name, free) if free > 0 else ()
         for job in jobs:
             hand = self._at_work[job.id] = _Hand(job)
@@ -179,6 +191,21 @@ class Studio:
                     await self.engine.cancel(job)
             await asyncio.sleep(0.05)  # a cancelled job is told of until it has ended
 
+    async def _attend(self) -> None:
+        """Asks now and then whether the engine lives, and at once when a job could not be made. A dead one ends this
+        studio, which hands back what it has."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._doubt.wait(), self.habits.beat_s)
+            self._doubt.clear()
+            try:
+                await self.engine.check()
+            except EquerryError as error:
+                self._dead = str(error)
+                log.error("The engine is dead.", extra={"error": type(error).__name__})
+                await self.drain()
+                return
+
     async def _drop(self, hand: _Hand) -> None:
         hand.stale = True
         await self.engine.cancel(hand.job.id)
@@ -192,6 +219,7 @@ class Studio:
         job = hand.job
         try:
             await self._make(hand)
+            self._pause.made()
         except StaleFence:
             log.warning("A job went to another studio.", extra={"job": job.id})
         except Stopped:
@@ -200,6 +228,8 @@ class Studio:
             await self._fail(hand, "invalid_request", str(error))
         except (ModelUnavailable, Unavailable, PolicyError) as error:
             log.error("A job was handed back.", extra={"job": job.id, "error": type(error).__name__})
+            self._pause.failed()  # before the job waits again, or this studio would be the first to see it
+            self._doubt.set()
             await self._hand_back(hand)
         except Exception as error:  # noqa: BLE001 - whatever a job raises ends this job alone
             log.error("A job failed.", extra={"job": job.id, "error": type(error).__name__})
@@ -306,8 +336,8 @@ class Studio:
         job, terms = hand.job, Terms.read(hand.job.terms)
         with stage(self.eyes, "pictures"):
             bodies = {"video": delivery.body, **await asyncio.to_thread(shot.pictures.files)}
+        await self.pen.commit(self._executed(hand, began, dec2="allow", out=len(delivery.body)))  # or nothing is put
         stored = {name: await self._put(job, NAMES[name], body) for name, body in bodies.items()}
-        await self.pen.commit(self._executed(hand, began, dec2="allow", out=len(delivery.body)))
         await self.pen.commit(
             Marked(
                 ten=job.tenant,

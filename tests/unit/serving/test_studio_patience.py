@@ -1,12 +1,26 @@
-"""A studio outlives its store: it waits while the store is away, and works on when it is there again."""
+"""A studio outlives what it needs: it waits while store or log are away, works on when they are there again, and ends
+with its engine."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import Unavailable as ModelUnavailable
 from serving.errors import Unavailable
+from serving.jobs.job import Draft, JobId, State, TenantId, new_id
+from serving.jobs.memory import MemoryStore
+from serving.studio.pause import MOST, Pause
 from serving.studio.studio import Habits, Studio
+
+DEAD = ModelUnavailable("The engine has no memory left. Start it again.")
 
 
 class Store:
@@ -29,23 +43,62 @@ class Store:
         return ()
 
 
+@dataclass
+class Engine:
+    """Lives until it is told otherwise; makes nothing."""
+
+    fault: Exception | None = None
+    cancelled: list[str] = field(default_factory=list)
+
+    async def check(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+    async def cancel(self, job: str) -> None:
+        self.cancelled.append(job)
+
+
+def a_studio(store: Any, engine: Any = None, **habits: Any) -> Studio:
+    unused: Any = None
+    engine = engine or Engine()
+    return Studio(
+        "studio",
+        store=store,
+        objects=unused,
+        engine=engine,
+        maker=unused,
+        marker=unused,
+        judge=unused,
+        pen=unused,
+        place=unused,
+        now=lambda: 0,
+        habits=Habits(**{"look_s": 0.01} | habits),
+    )
+
+
+def a_store_with_a_job() -> tuple[MemoryStore, JobId]:
+    store = MemoryStore(lambda: 0)
+    draft = Draft(
+        id=new_id(b"0" * 16), tenant=TenantId("t-0123456789abcdef"), order="{}", fingerprint="f", estimated_ms=1
+    )
+    return store, store.submit(draft).job.id
+
+
+def claims_of(store: MemoryStore, job: JobId) -> int:
+    return sum(each.state is State.RUNNING for each in store.moves(job))
+
+
+def raising(error: Exception) -> Callable[[object], Any]:
+    async def make(_: object) -> None:
+        raise error
+
+    return make
+
+
 def test_a_studio_waits_for_a_store_that_is_away():
     async def story() -> int:
         store: Any = Store(asyncio.get_running_loop())
-        unused: Any = None
-        studio = Studio(
-            "studio",
-            store=store,
-            objects=unused,
-            engine=unused,
-            maker=unused,
-            marker=unused,
-            judge=unused,
-            pen=unused,
-            place=unused,
-            now=lambda: 0,
-            habits=Habits(look_s=0.01),
-        )
+        studio = a_studio(store)
         working = asyncio.create_task(studio.run())
         await asyncio.wait([asyncio.create_task(store.here.wait()), working], timeout=60, return_when="FIRST_COMPLETED")
         assert not working.done(), working.exception()
@@ -54,3 +107,77 @@ def test_a_studio_waits_for_a_store_that_is_away():
         return int(store.claims)
 
     assert asyncio.run(story()) >= 3
+
+
+def test_a_studio_that_can_make_nothing_claims_less_and_less_often(monkeypatch):
+    store, job = a_store_with_a_job()
+    studio = a_studio(store, pause_s=0.1)
+    monkeypatch.setattr(studio, "_make", raising(Unavailable("The residency log is away.")))
+
+    async def story() -> float:
+        began, working = time.monotonic(), asyncio.create_task(studio.run())
+        await asyncio.sleep(1.5)
+        await studio.drain()
+        await working
+        return time.monotonic() - began
+
+    took = asyncio.run(story())
+    claims = claims_of(store, job)
+    assert claims >= 2
+    pauses = claims / 2 - 1  # one more claim may be under way when a pause begins
+    assert 0.1 * (2**pauses - 1) <= took
+    assert (store.look(job).state, store.look(job).attempts) == (State.QUEUED, 0)
+
+
+def test_a_drain_does_not_wait_for_the_pause(monkeypatch):
+    store, job = a_store_with_a_job()
+    studio = a_studio(store, pause_s=600.0)
+    monkeypatch.setattr(studio, "_make", raising(Unavailable("The residency log is away.")))
+
+    async def story() -> None:
+        working = asyncio.create_task(studio.run())
+        while not studio._pause.left:
+            await asyncio.sleep(0.01)
+        await studio.drain()
+        await asyncio.wait_for(working, 30)
+
+    asyncio.run(story())
+    assert claims_of(store, job) == 1
+
+
+def test_a_dead_engine_ends_its_studio_which_hands_back_its_jobs(monkeypatch):
+    store, job = a_store_with_a_job()
+    studio = a_studio(store, Engine(DEAD), pause_s=600.0)
+    monkeypatch.setattr(studio, "_make", raising(DEAD))
+
+    with pytest.raises(Unavailable, match="no memory left"):
+        asyncio.run(asyncio.wait_for(studio.run(), 30))
+
+    assert (store.look(job).state, store.look(job).attempts) == (State.QUEUED, 0)
+
+
+def test_an_engine_that_dies_with_nothing_to_do_ends_its_studio_too():
+    studio = a_studio(MemoryStore(lambda: 0), Engine(DEAD), beat_s=0.01)
+
+    with pytest.raises(Unavailable, match="no memory left"):
+        asyncio.run(asyncio.wait_for(studio.run(), 30))
+
+
+@given(st.lists(st.sampled_from(["failed", "made", "waited"]), max_size=40))
+def test_pauses_double_up_to_a_minute_and_begin_anew_when_a_job_is_made(moves):
+    now, row = 0.0, 0
+    pause = Pause(1.0, lambda: now)
+    for move in moves:
+        if move == "waited":
+            now += pause.left
+        elif move == "made":
+            pause.made()
+            row = 0
+        else:
+            row += not pause.left
+            pause.failed()
+            assert 0 < pause.left <= min(MOST, 2.0 ** (row - 1))
+    if row:
+        now += pause.left
+        pause.failed()
+        assert pause.left == min(MOST, 2.0**row)
