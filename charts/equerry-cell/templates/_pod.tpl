@@ -85,7 +85,7 @@ are `keeper` (gateway, log, housekeeping), `studio`, and `head`, which makes not
 {{- define "cell.env" -}}
 - {name: HOME, value: /tmp}
 - {name: TMPDIR, value: /tmp}
-- {name: EQUERRY_SETTINGS, value: /etc/equerry/cell.toml}
+- {name: EQUERRY_SETTINGS_FILE, value: /etc/equerry/cell.toml}
 - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
 - {name: VLLM_NO_USAGE_STATS, value: "1"}
 - {name: DO_NOT_TRACK, value: "1"}
