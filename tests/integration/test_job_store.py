@@ -791,6 +791,25 @@ def test_an_end_is_told_again_less_and_less_often_until_it_is_delivered(world):
     assert list(world.store.due_parcels()) == []  # given up
 
 
+def test_tenants_take_turns_at_being_told_of_ends(world):
+    """One whose hosts keep silent has hundreds due, and another's first one is not behind them."""
+    ends = [(ACME, 5), (BOLT, 2)]
+    made = [
+        done(world, running(world, tenant=who, webhook="https://a.test/"))
+        for who, number in ends
+        for _ in range(number)
+    ]
+
+    rounds = [world.store.due_parcels(3), world.store.due_parcels(2), world.store.due_parcels(20)]
+
+    assert [sorted(parcel.tenant for parcel in each) for each in rounds] == [
+        [ACME, ACME, BOLT],
+        [ACME, BOLT],
+        [ACME] * 2,
+    ]
+    assert {parcel.job for each in rounds for parcel in each} == {job.id for job in made}
+
+
 def test_a_delivered_event_is_not_told_again(world):
     done(world, running(world, webhook="https://a.test/"))
     (parcel,) = world.store.due_parcels()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from serving.jobs.bell import Bell
 from serving.jobs.job import Job, JobId, State, TenantId
@@ -101,7 +102,9 @@ class MemoryKeep:
         with self._t.lock:
             now, rules = self._t.clock(), self._t.rules
             open_ = [p for p in self._t.outbox.values() if not p.delivered and p.parcel.tries < rules.webhook_tries]
-            due = sorted((p for p in open_ if p.next_at <= now), key=lambda p: (p.next_at, p.parcel.event))[:most]
+            waiting = sorted((p for p in open_ if p.next_at <= now), key=lambda p: (p.next_at, p.parcel.event))
+            turns = {tenant: count() for tenant in {p.parcel.tenant for p in waiting}}  # so no tenant holds up another
+            due = sorted(waiting, key=lambda p: next(turns[p.parcel.tenant]))[:most]
             for posted in due:
                 posted.next_at = now + (rules.webhook_base_ms << posted.parcel.tries)
                 posted.parcel = replace(posted.parcel, tries=posted.parcel.tries + 1)

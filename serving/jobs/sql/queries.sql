@@ -292,11 +292,15 @@ UPDATE artefacts SET deleted = now_ms() WHERE key = :key AND deleted IS NULL
 SELECT job, tenant, at, line FROM usage WHERE at >= :since AND at < :until ORDER BY at, job
 
 -- :name due_parcels
-WITH due AS MATERIALIZED (
-  SELECT event FROM outbox
+-- Tenants take turns, since one whose hosts keep silent would hold up the others'. What is locked is looked at again.
+WITH waiting AS MATERIALIZED (
+  SELECT event AS which, next_at AS since, ROW_NUMBER() OVER (PARTITION BY tenant ORDER BY next_at, event) AS turn
+  FROM outbox WHERE delivered IS NULL AND tries < :webhook_tries AND next_at <= now_ms()
+), due AS MATERIALIZED (
+  SELECT event FROM outbox JOIN waiting ON which = event
   WHERE delivered IS NULL AND tries < :webhook_tries AND next_at <= now_ms()
-  ORDER BY next_at, event LIMIT :most
-  FOR UPDATE SKIP LOCKED --@postgresql
+  ORDER BY turn, since, event LIMIT :most
+  FOR UPDATE OF outbox SKIP LOCKED --@postgresql
 )
 UPDATE outbox SET tries = tries + 1, next_at = now_ms() + (CAST(:webhook_base_ms AS BIGINT) << CAST(tries AS INTEGER))
 WHERE event IN (SELECT event FROM due)
