@@ -153,13 +153,21 @@ class Studio:
         while self._pause.left and not self._draining.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), self._pause.left)
-        free = 0 if self._draining.is_set() else self.habits.most - len(self._at_work)
+        if self._draining.is_set():
+            return
+        free = self.habits.most - len(self._at_work)
         jobs = await self._off(self.store.claim, self.name, free) if free > 0 else ()
         for job in jobs:
-            hand = self._at_work[job.id] = _Hand(job)
-            hand.task = group.create_task(self._work(hand), name=f"job-{job.id}")
+            await self._take(_Hand(job), group)
         if not jobs:
             await self._rest()
+
+    async def _take(self, hand: _Hand, group: asyncio.TaskGroup) -> None:
+        if self._draining.is_set():  # since the claim was sent
+            await self._hand_back(hand)
+            return
+        self._at_work[hand.job.id] = hand
+        hand.task = group.create_task(self._work(hand), name=f"job-{hand.job.id}")
 
     async def _rest(self) -> None:
         """Until there is work, a hand is free, or it is time to look."""
@@ -309,6 +317,8 @@ class Studio:
         hand.whole = done is None and job.attempts == 1
         have = first + (0 if done is None else len(done.video))
         if have < ready.order.chunks:
+            if hand.handed_back:  # while the engine did not know of the film, and could not be told
+                raise Stopped("The studio is drained. Another one goes on with the film.")
             task = Task(job=job.id, order=ready.order, done=done, salt=job.tenant)
             with decoding(self.eyes, self.model, chunks=ready.order.chunks, resumed=have - first) as seen:
                 async for number, codes in self._chunks(task):

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.errors import Stopped
 from model.errors import Unavailable as ModelUnavailable
 from serving.errors import Unavailable
-from serving.jobs.job import Draft, JobId, State, TenantId, new_id
+from serving.jobs.job import Draft, Job, JobId, State, TenantId, new_id
 from serving.jobs.memory import MemoryStore
 from serving.studio.pause import MOST, Pause
-from serving.studio.studio import Habits, Studio
+from serving.studio.studio import Habits, Studio, _Hand
 
 DEAD = ModelUnavailable("The engine has no memory left. Start it again.")
 
@@ -76,8 +78,8 @@ def a_studio(store: Any, engine: Any = None, **habits: Any) -> Studio:
     )
 
 
-def a_store_with_a_job() -> tuple[MemoryStore, JobId]:
-    store = MemoryStore(lambda: 0)
+def a_store_with_a_job(kind: type[MemoryStore] = MemoryStore) -> tuple[MemoryStore, JobId]:
+    store = kind(lambda: 0)
     draft = Draft(
         id=new_id(b"0" * 16), tenant=TenantId("t-0123456789abcdef"), order="{}", fingerprint="f", estimated_ms=1
     )
@@ -181,3 +183,37 @@ def test_pauses_double_up_to_a_minute_and_begin_anew_when_a_job_is_made(moves):
         now += pause.left
         pause.failed()
         assert pause.left == min(MOST, 2.0**row)
+
+
+def test_a_job_that_a_studio_claims_while_it_drains_is_handed_back_at_once():
+    class Late(MemoryStore):
+        def claim(self, owner: str, most: int = 1) -> Sequence[Job]:
+            found = super().claim(owner, most)
+            asyncio.run_coroutine_threadsafe(studio.drain(), loop).result(30)
+            return found
+
+    store, job = a_store_with_a_job(Late)
+    studio = a_studio(store)
+
+    async def story() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        await asyncio.wait_for(studio.run(), 30)
+
+    loop: Any = None
+    asyncio.run(story())
+
+    assert (store.look(job).state, store.look(job).attempts, claims_of(store, job)) == (State.QUEUED, 0, 1)
+
+
+def test_a_job_that_is_handed_back_before_its_engine_knows_it_is_not_given_to_the_engine():
+    store, _ = a_store_with_a_job()
+    (job,) = store.claim("studio")
+    ready: Any = SimpleNamespace(order=SimpleNamespace(known=None, chunks=2))
+    studio, unused = a_studio(store), cast("Any", None)
+    hand = studio._at_work[job.id] = _Hand(job)
+
+    asyncio.run(studio.drain())
+
+    with pytest.raises(Stopped):
+        asyncio.run(studio._decode(hand, ready, unused))  # an engine that has no `submit`
