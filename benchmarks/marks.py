@@ -45,7 +45,7 @@ class Outlived:
 
     treatment: str
     films: int
-    found: int  # the right id, by picture, sound or both together
+    found: int  # the right id, by picture or sound
     picture: int  # films whose picture alone gave all 48 bits
     sounding: int  # films that have sound
     sound: int  # of these, those whose sound alone did
@@ -103,7 +103,7 @@ def _read(body: bytes, key: bytes, pid: str) -> dict[str, float | bool]:
     found = detect(read_film(body, fps=FPS, rate=RATE, cut=True), key)
     if found is None or found.pid != pid:
         return {"wrong": found is not None}
-    return {"picture": round(found.picture, 3), "sound": round(found.sound, 3), "both": round(found.both, 3)}
+    return {"picture": round(found.picture, 3), "sound": round(found.sound, 3)}
 
 
 def _decibels(power: float, change: np.ndarray) -> float:

@@ -165,7 +165,7 @@ def _sight(body: bytes, known: _Known) -> Sighting:
 def _words(name: str, seen: Sighting, *, looked: bool) -> Iterable[str]:
     mark, said = seen.mark, seen.manifest
     if mark is not None:
-        sure = f"picture {mark.picture:.2f}, sound {mark.sound:.2f}, together {mark.both:.2f} of 1"
+        sure = f"picture {mark.picture:.2f}, sound {mark.sound:.2f} of 1"
         yield f"{name} carries the watermark {mark.pid} ({sure})."
     else:
         yield (

@@ -3,8 +3,8 @@
 A reading counts when its check of 16 bits holds and it is LIKE the mark that it claims to be. How often that happens
 without a mark is bounded, whatever is in the film: the code is linear and the cell's key scrambles it, so what chance
 reads is each of the 2^64 words as often as any other, and passes the check once in 65,536 times, however like it is.
-At most READINGS are tried of one film, and one reading of chance in 200 is LIKE what it claims to be. So about one in a
-million films without a mark is taken for one with it; benchmarks/marks.py counts them.
+At most READINGS are tried of one film, six, so less than 1 in 10,000 films without a mark is taken for one with it,
+before it is asked how like the reading is; benchmarks/marks.py counts them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ __all__ = ["LIKE", "READINGS", "Found", "Readings", "detect", "readings"]
 LIKE: Final = 0.72  # of a reading with what it claims to be
 FPS: Final = Fraction(8)  # frames per second that are looked at; the mark stands still
 PICTURES: Final = 2  # readings of the picture, one for each canvas
-READINGS: Final = (
-    PICTURES + BEGINNINGS + PICTURES * BEGINNINGS
-)  # of one film at most: picture, sound, and both together
+READINGS: Final = PICTURES + BEGINNINGS  # of one film at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +37,11 @@ class Found:
     pid: str  # 12 hexadecimal digits; see `payload.pid_of`
     picture: float  # likeness 0..1 of what the picture and
     sound: float  # the sound say; 0 where they say nothing, or something else that is less sure
-    both: float = 0.0  # likeness of what they say together, which may be there when neither is sure alone
 
     @property
     def likeness(self) -> float:
-        """Of the surest."""
-        return max(self.picture, self.sound, self.both)
+        """Of the surer of the two."""
+        return max(self.picture, self.sound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +52,9 @@ class Readings:
     sound: Sequence[Chips]
 
     @property
-    def both(self) -> list[Chips]:
-        """Each of the picture with each of the sound, both of which count alike."""
-        return [_even(seen) + _even(heard) for seen in self.picture for heard in self.sound]
-
-    @property
     def rows(self) -> Chips:
         """All of them [readings, CHIPS]."""
-        return np.stack([*self.picture, *self.sound, *self.both])
+        return np.stack([*self.picture, *self.sound])
 
     def found(self, reads: Sequence[Read | None]) -> Found | None:
         """The mark that they say, of what their rows were decoded to."""
@@ -71,12 +63,11 @@ class Readings:
             return None
         pid = max((read for read in sure if read), key=lambda read: read.likeness).pid
         likeness = [read.likeness if read and read.pid == pid else 0.0 for read in sure]
-        pictures, sounds = len(self.picture), len(self.picture) + len(self.sound)
+        pictures = len(self.picture)
         return Found(
             pid=pid,
             picture=max(likeness[:pictures], default=0.0),
-            sound=max(likeness[pictures:sounds], default=0.0),
-            both=max(likeness[sounds:], default=0.0),
+            sound=max(likeness[pictures:], default=0.0),
         )
 
 
@@ -95,8 +86,3 @@ def detect(film: Film | bytes, key: bytes) -> Found | None:
 def readings(film: Film, key: bytes) -> Readings:
     """What a film may say to a cell with this key."""
     return Readings(read_frames(film.frames, key), read_sound(film.sound, film.rate, key))
-
-
-def _even(chips: Chips) -> Chips:
-    even: Chips = chips / np.float32(max(float(np.linalg.norm(chips)), 1e-9))
-    return even
