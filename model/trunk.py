@@ -113,9 +113,15 @@ class RMSNorm(nn.Module):
 
 
 class Cache:
-    """Keys and values of the rows so far: one contiguous block a layer, for the reference generator."""
+    """Keys and values of the rows so far: one contiguous block a layer, for the reference generator.
+
+    On the CPU attention is summed in float64: its kernels add up in another order for each number of rows, and so
+    rounding cannot tell a wave from its slots.
+    """
 
     def __init__(self, config: TrunkConfig, batch: int, most: int, device: torch.device, dtype: torch.dtype) -> None:
+        if device.type == "cpu" and dtype == torch.float32:
+            dtype = torch.float64
         shape = (config.layers, 2, batch, config.kv_heads, most, config.head_dim)
         self.blocks = torch.zeros(shape, device=device, dtype=dtype)
         self.rows = 0
@@ -167,22 +173,29 @@ class Attention(nn.Module):
         q, k, v = (p.view(b, r, -1, self.head_dim).transpose(1, 2) for p in self.qkv(x).split(parts, -1))
         q, k = turn(self.q_norm(q), cos, sin), turn(self.k_norm(k), cos, sin)
         v = v.to(q.dtype)
-        mask = None
-        if cache is not None:
-            before = cache.rows
-            k, v = cache.extend(layer, k, v)
-            if r > 1 and before:
-                mask = torch.ones(r, before + r, dtype=torch.bool, device=x.device).tril(before)
-        causal = r > 1 and mask is None
+        y = self._whole(q, k, v) if cache is None else self._on(q, *cache.extend(layer, k, v))
+        out: Tensor = self.out(y.to(q.dtype).transpose(1, 2).reshape(b, r, -1))
+        return out
+
+    def _whole(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention of a whole sequence [B, N, R, H] to itself."""
         if self.heads != self.kv_heads:
             k = k.repeat_interleave(self.heads // self.kv_heads, 1)
             v = v.repeat_interleave(self.heads // self.kv_heads, 1)
-        if causal and q.requires_grad and q.device.type == "cpu" and r <= WHOLE:
-            y = _whole(q, k, v)
-        else:
-            y = fn.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        out: Tensor = self.out(y.transpose(1, 2).reshape(b, r, -1))
-        return out
+        if q.requires_grad and q.device.type == "cpu" and q.shape[2] <= WHOLE:
+            return _whole(q, k, v)
+        return fn.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1)
+
+    def _on(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention of the last rows [B, N, R, H] to all rows so far [B, K, S, H]. Heads that share a key-value head
+        are rows of it, so that the cache is read where it lies."""
+        b, n, r, h = q.shape
+        mask = None
+        if r > 1:
+            mask = torch.ones(r, k.shape[2], dtype=torch.bool, device=q.device).tril(k.shape[2] - r)
+            mask = mask.repeat(n // self.kv_heads, 1)
+        y = fn.scaled_dot_product_attention(q.to(k.dtype).reshape(b, self.kv_heads, -1, h), k, v, attn_mask=mask)
+        return y.reshape(b, n, r, h)
 
 
 class FeedForward(nn.Module):
