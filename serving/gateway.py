@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from model.checkpoint import config_from, place, verify
 from model.config import ModelConfig
 from policies.constraints import Constraints
+from policies.tenants.tenant import TenantId
 from serving.dialects.app import application
 from serving.dialects.forms import Bounds
 from serving.front import Front, Limits, film_of
@@ -126,6 +127,7 @@ class Gateway:
             links=p.links,
             detector=self.detector,
             flight=s.limits.bodies * MIB,
+            still=self._still,
         )
 
         async def keep(digest: str, demands: Constraints) -> None:
@@ -149,6 +151,10 @@ class Gateway:
         )
         door = Door(gate, p.watch.eyes, new_id=lambda: secrets.token_hex(16), reads=s.telemetry.sample_reads)
         return Outer(door, ready=self.ready)
+
+    def _still(self, tenant: str) -> bool:
+        found = self.parts.books.store.tenant(TenantId(tenant))
+        return found is not None and found.closed is None
 
     async def ready(self) -> str:
         if missing := await self._missing():

@@ -43,12 +43,14 @@ def application(
     links: films.Opens | None = None,
     detector: Detector | None = None,
     flight: int = MOST,
+    still: Callable[[str], bool] = lambda _: True,
 ) -> ASGIApp:
     """All doors. The gate must have put the caller into the scope (see `caller.py`); without one nothing opens.
 
     `now` in milliseconds since 1970, `new_id` fresh hexadecimal digits, `region` the cell's name,
     `links` judges signed addresses of films; without it none opens. `detector` looks for marks; without it that door
-    is not there. `flight` is how many bytes of bodies are in hand at once.
+    is not there. `flight` is how many bytes of bodies are in hand at once. `still` says whether a
+    tenant is one, of those who come with a grant and no key.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -71,7 +73,7 @@ def application(
     doors = [
         *openai_videos.doors(desk, bounds=bounds, names=names),
         *dashscope.doors(
-            desk, origin, signer=signer, now=now, new_id=new_id, region=region, bounds=bounds, names=names
+            desk, origin, signer=signer, now=now, new_id=new_id, region=region, still=still, bounds=bounds, names=names
         ),
     ]
     return Shell(Luggage(Doorway(doors, app), flight))

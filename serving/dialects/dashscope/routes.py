@@ -48,12 +48,14 @@ def doors(
     now: Callable[[], int],
     new_id: Callable[[], str],
     region: str,
+    still: Callable[[str], bool] = lambda _: True,
     bounds: Bounds | None = None,
     names: Names = NAMES,
 ) -> Sequence[Door]:
-    """The doors. `now` in milliseconds since 1970; `new_id` gives hexadecimal digits that were never given before."""
+    """The doors. `now` in milliseconds since 1970; `new_id` gives hexadecimal digits that were never given before;
+    `still` says whether a tenant is one, for those who come without a key."""
     tasks = _Tasks(desk, now, region, bounds or Bounds(), names)
-    uploads = _Uploads(desk, origin, signer, now, new_id)
+    uploads = _Uploads(desk, origin, signer, now, new_id, still)
     return [
         *(Door.at(f"{PREFIX}{path}", "POST", tasks.create) for path in CREATES),
         Door.at(f"{PREFIX}/tasks", "GET", tasks.list),
@@ -158,9 +160,16 @@ class _Uploads:
     """Two steps: a policy for a key's holder, then a form from anybody who holds the policy."""
 
     def __init__(
-        self, desk: Desk, origin: Origin, signer: Signer, now: Callable[[], int], new_id: Callable[[], str]
+        self,
+        desk: Desk,
+        origin: Origin,
+        signer: Signer,
+        now: Callable[[], int],
+        new_id: Callable[[], str],
+        still: Callable[[str], bool],
     ) -> None:
-        self.desk, self.origin, self.signer, self.now, self.new_id = desk, origin, signer, now, new_id
+        self.desk, self.origin, self.signer = desk, origin, signer
+        self.now, self.new_id, self.still = now, new_id, still
 
     async def policy(self, request: Request) -> Response:
         f.choice({"action": "getPolicy", **request.query_params}, "action", ("getPolicy",))
@@ -191,6 +200,8 @@ class _Uploads:
     async def leave(self, request: Request) -> Response:
         token = request.path_params["grant"]
         grant = Grant.read(token, self.signer, self.now())
+        if not self.still(grant.caller.tenant):  # it was, when it was granted
+            raise Forbidden("The account of this upload is closed. Ask the operator.")
         form = await form_of(request, Bounds(body=grant.most + (1 << 20), part=16 << 10, parts=20))
         try:
             sent, key = _sent(form, grant, token)

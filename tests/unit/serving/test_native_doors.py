@@ -15,7 +15,7 @@ from serving.dialects.answers import Shell, error_response, in_our_words
 from serving.dialects.app import application, described
 from serving.dialects.caller import CALLER
 from serving.dialects.forms import Bounds
-from serving.dialects.grants import Hmac
+from serving.dialects.grants import Grant, Hmac
 from serving.dialects.origin import Origin
 from serving.errors import Broken, TooLarge, UnknownJob, WrongMethod
 
@@ -98,6 +98,20 @@ def test_a_form_may_say_that_it_is_plain(charset):
     body = b'--x\r\nContent-Disposition: form-data; name="seconds"\r\n\r\nmany\r\n--x--\r\n'
 
     assert "seconds" in ask(as_caller(doors()), "POST", "/v1/videos", content=body, headers=kind).text
+
+
+def test_a_grant_ends_with_its_tenant():
+    """It needs no key, so nothing but the door can see that the account was closed meanwhile."""
+    caller = Caller(tenant="t1", key="k-1", data_class="internal", decision="d")
+    grant = Grant(caller=caller, folder="f", most=1_000, expires=10)
+    token = grant.token(Hmac([b"k" * 32]))
+
+    closed, still = (
+        ask(doors(still=open_.__contains__), "POST", f"/api/v1/uploads/oss/{token}", files={"x": b"x"})
+        for open_ in ({"t2"}, {"t1"})
+    )
+
+    assert (closed.status_code, "closed" in closed.text, "closed" in still.text) == (403, True, False)
 
 
 def test_the_prefix_of_a_path_chooses_the_shape():
