@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from serving.errors import Broken, Expired, Forbidden
 from serving.media.links import LinkKey, Links, Opened
-from serving.media.ranges import content_response, etag
 
 OLD, NEW = LinkKey("k-1", b"1" * 32), LinkKey("k-2", b"2" * 32)
 LINKS = Links("eu-par", (NEW, OLD))
 PATH, NOW, END = "/content/5b0e/a.mp4", 1_795_000_000, 1_795_086_400
-TAG = etag("ab" * 32)
 
 
 def opened(link, *, method="GET", now=NOW, links=LINKS):
@@ -108,91 +106,3 @@ def test_a_weak_or_nameless_key_signs_nothing():
     ):
         with pytest.raises(Broken):
             make()
-
-
-def ask(method="GET", size=1_000, **headers):
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return content_response(method, named, size=size, tag=TAG, mime="video/mp4")
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "start", "end"),
-    [
-        ("bytes=0-0", 206, 0, 1),
-        ("bytes=0-", 206, 0, 1_000),
-        ("bytes=10-19", 206, 10, 20),
-        ("BYTES=10-19", 206, 10, 20),
-        ("bytes= 10-19 ", 206, 10, 20),
-        ("bytes=990-5000", 206, 990, 1_000),
-        ("bytes=-10", 206, 990, 1_000),
-        ("bytes=-5000", 206, 0, 1_000),
-        ("bytes=999999999-", 416, 0, 0),
-        ("bytes=1000-", 416, 0, 0),
-        ("bytes=-0", 416, 0, 0),
-        ("bytes=" + "9" * 5_000 + "-", 416, 0, 0),
-        ("bytes=0-" + "9" * 5_000, 206, 0, 1_000),
-        ("bytes=-" + "9" * 5_000, 206, 0, 1_000),
-        ("bytes=20-10", 200, 0, 1_000),
-        ("bytes=0-1,5-6", 200, 0, 1_000),
-        ("bytes=", 200, 0, 1_000),
-        ("bytes=-", 200, 0, 1_000),
-        ("bytes=a-b", 200, 0, 1_000),
-        ("bytes=+1-2", 200, 0, 1_000),
-        ("bytes=٣-٤", 200, 0, 1_000),
-        ("lines=0-1", 200, 0, 1_000),
-        ("", 200, 0, 1_000),
-    ],
-)
-def test_one_range_is_served_and_what_is_none_is_overlooked(asked, status, start, end):
-    answer = ask(range=asked)
-
-    assert (answer.status, answer.start, answer.end) == (status, start, end)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 50), st.integers(0, 60), st.integers(0, 60) | st.none())
-@example(0, 0, None)
-def test_a_range_says_exactly_what_follows(size, first, last):
-    answer = ask(size=size, range=f"bytes={first}-{'' if last is None else last}")
-
-    if answer.status == 206:
-        body = bytes(range(size))[answer.start : answer.end]
-        assert body == bytes(range(size))[first : None if last is None else last + 1]
-        assert answer.headers["content-range"] == f"bytes {first}-{first + len(body) - 1}/{size}"
-        assert answer.headers["content-length"] == str(len(body)) != "0"
-    elif answer.status == 416:
-        assert first >= size
-        assert answer.headers["content-range"] == f"bytes */{size}"
-    else:
-        assert answer.headers["content-length"] == str(size)
-        assert last is not None
-        assert last < first
-
-
-def test_head_tells_the_length_of_the_whole_and_sends_nothing():
-    answer = ask("HEAD", range="bytes=0-9")
-
-    assert (answer.status, answer.start, answer.end) == (200, 0, 0)
-    assert answer.headers["content-length"] == "1000"
-
-
-def test_a_range_of_what_has_changed_since_is_the_whole():
-    assert ask(range="bytes=0-9", if_range=TAG).status == 206
-    for other in (f"W/{TAG}", '"other"', "Sat, 21 Nov 2026 10:00:00 GMT", ""):
-        assert ask(range="bytes=0-9", if_range=other).status == 200
-
-
-def test_preconditions_come_before_ranges():
-    assert ask(range="bytes=0-9", if_none_match=TAG).status == 304
-    assert ask(if_none_match=f'"x", W/{TAG}').status == 304
-    assert ask(if_none_match="*").status == 304
-    assert ask(if_none_match='"x"').status == 200
-    assert ask(range="bytes=9999-", if_match='"x"').status == 412
-    assert ask(if_match=f"W/{TAG}").status == 412
-    assert ask(if_match=f'"x", {TAG}', range="bytes=0-9").status == 206
-
-
-def test_only_an_answer_with_content_names_its_type():
-    assert "content-type" in ask().headers
-    assert "content-type" in ask(range="bytes=0-9").headers
-    assert "content-type" not in ask(range="bytes=9999-").headers | ask(if_none_match="*").headers
