@@ -79,8 +79,9 @@ class Objects(Protocol):
     def older(self, before: datetime, tenant: str | None = None) -> AsyncIterator[Found]:
         """Objects written before a moment, of one tenant or of all: what retention looks through."""
 
-    async def tidy(self, before: datetime) -> int:
-        """Delete what killed writers left unfinished before a moment; returns how many files or objects that were.
+    async def tidy(self, before: datetime, tenant: str | None = None) -> int:
+        """Delete what killed writers left unfinished before a moment, of one tenant or of all; returns how many files
+        or objects that were.
 
         Other stores drop unfinished uploads by a rule of the bucket, which `infra/` sets.
         """

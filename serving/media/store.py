@@ -110,15 +110,18 @@ class Bucket:
                     if each["last_modified"] < before:
                         yield Found(Key(each["path"]), each["size"], each["last_modified"])
 
-    async def tidy(self, before: datetime) -> int:
-        """Delete what killed writers left unfinished before a moment; returns how many files or objects that were.
+    async def tidy(self, before: datetime, tenant: str | None = None) -> int:
+        """Delete what killed writers left unfinished before a moment, of one tenant or of all; returns how many files
+        or objects that were.
 
         Other stores drop unfinished uploads by a rule of the bucket, which `infra/` sets.
         """
-        left = [each.key async for each in self.older(before) if each.key.split("/")[1] == PARTS]
+        left = [each.key async for each in self.older(before, tenant) if each.key.split("/")[1:2] == [PARTS]]
         for draft in left:
             await self.delete(draft)
-        return len(left) + await asyncio.to_thread(_sweep, self._folder, before)
+        if self._folder is None:
+            return len(left)
+        return len(left) + await asyncio.to_thread(_sweep, self._folder / (tenant or ""), before)
 
     async def _put_long(self, key: Key, head: bytes, rest: AsyncIterator[bytes], most: int) -> Stored:
         """Write to a name of its own, then take the right name in one step."""
@@ -250,12 +253,16 @@ def _sync(folder: Path, key: Key) -> None:
             return
 
 
-def _sweep(folder: Path | None, before: datetime) -> int:
-    """Delete obstore's drafts in a folder that are older than a moment."""
-    if folder is None:
-        return 0
-    left = [each for each in folder.rglob("*#*") if _DRAFT.fullmatch(each.name)]
-    left = [each for each in left if each.stat().st_mtime < before.timestamp()]
-    for each in left:
-        each.unlink(missing_ok=True)
-    return len(left)
+def _sweep(folder: Path, before: datetime) -> int:
+    """Delete obstore's drafts in a folder that are older than a moment; says how many those were."""
+    return sum(_drop(each, before) for each in folder.rglob("*#*") if _DRAFT.fullmatch(each.name))
+
+
+def _drop(draft: Path, before: datetime) -> bool:
+    try:
+        if draft.stat().st_mtime >= before.timestamp():
+            return False
+        draft.unlink()
+    except FileNotFoundError:  # its writer has ended just now
+        return False
+    return True

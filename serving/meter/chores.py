@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from policies.log.entry import SlaWindow
@@ -29,6 +30,7 @@ __all__ = ["Chores", "Ways"]
 BACK: Final = windows.PATIENCE_MS // HOUR_MS + 2  # hours that may still have to be settled
 SETTLE_MS: Final = 300_000  # between two looks for such hours
 SWEEP_MS: Final = 600_000  # between two sweeps
+UNFINISHED_MS: Final = HOUR_MS  # since a draft was last written to: its writer is gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,4 +112,5 @@ class Chores:
         if now - self._swept < SWEEP_MS:
             return
         await sweep(self.store, self.objects, now=now, keep_ms=self.ways.keep_ms)
+        await self.objects.tidy(datetime.fromtimestamp((now - UNFINISHED_MS) / 1000, UTC))
         self._swept = now

@@ -38,7 +38,7 @@ async def carry_out(erasure: Erasure, store: Store, objects: Objects, pen: Pen, 
     if emptied is None:
         return False
     shredded = () if keyring is None else await _shred(erasure.tenant, store, keyring, pen)
-    gone = 0
+    gone = await objects.tidy(EVER, erasure.tenant)  # a list does not show what killed writers have left
     async for found in objects.older(EVER, erasure.tenant):
         await objects.delete(found.key)
         gone += 1
@@ -52,13 +52,13 @@ async def carry_out(erasure: Erasure, store: Store, objects: Objects, pen: Pen, 
 
 
 async def _shred(tenant: TenantId, store: Store, keyring: Keyring, pen: Pen) -> Sequence[str]:
-    """Digests of the ids of the tenant's destroyed keys; the one that is destroyed now goes into the log.
+    """Digests of the ids of the tenant's destroyed keys; the one that is destroyed now goes into the log first.
 
-    A process that is killed between the two leaves that entry out, since nothing may be logged that has not happened;
-    the proof names the key all the same.
+    A destruction that fails is made again, with an entry of its own: one too many can be seen to be one, and one that
+    was left out could not. No object is deleted before the destruction has succeeded.
     """
     live = await asyncio.to_thread(store.data_key, tenant)
-    ids = await asyncio.to_thread(keyring.destroy, tenant)
     if live is not None:
         await pen.commit(Erased(ten=tenant, key=sha256(bytes.fromhex(live.id))))
+    ids = await asyncio.to_thread(keyring.destroy, tenant)
     return [sha256(bytes.fromhex(each)) for each in ids]

@@ -108,9 +108,9 @@ class SealedObjects:
         """See Objects."""
         return self._inner.older(before, tenant)
 
-    async def tidy(self, before: datetime) -> int:
+    async def tidy(self, before: datetime, tenant: str | None = None) -> int:
         """See Objects."""
-        return await self._inner.tidy(before)
+        return await self._inner.tidy(before, tenant)
 
     async def _new_box(self, key: Key) -> tuple[Head, Box]:
         return await asyncio.to_thread(self._keys.new_box, tenant_of(key), key)

@@ -6,15 +6,17 @@ import asyncio
 import json
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from policies.errors import Unavailable as Away
 from policies.log.entry import Entry, Erased, SlaWindow, Stamp, encode
 from policies.money import Currency, Money
 from policies.sla import load_sla
 from policies.sla_windows import availability
 from serving.duties import Duties
-from serving.errors import Broken
+from serving.errors import Broken, Unavailable
 from serving.jobs.job import Draft, JobId, TenantId, new_id
 from serving.jobs.memory import MemoryStore
 from serving.media.store import key, open_objects
@@ -36,7 +38,7 @@ class Receipt:
     index: int
 
 
-@dataclass(slots=True)
+@dataclass
 class Pen:
     """Keeps entries that the schema allows."""
 
@@ -77,6 +79,11 @@ class Cell:
 
     def turn(self) -> None:
         asyncio.run(self.chores.turn(Duties()))
+
+
+async def away(_: Entry) -> Receipt:
+    """A log that takes nothing."""
+    raise Away("The residency log is away.")
 
 
 @pytest.fixture
@@ -240,3 +247,79 @@ def test_an_erasure_that_was_cut_off_after_the_key_still_proves_it(sealing):
 
     (erasure,) = sealing.store.erasures()
     assert len(json.loads(erasure.proof or "")["keys_destroyed"]) == 1
+
+
+def test_an_erasure_whose_log_is_away_destroys_no_key_before_the_log_says_so(sealing):
+    stored = asyncio.run(sealing.objects.put(key(ACME, "given", "one"), b"x"))
+    sealing.store.ask_erasure("e" * 32, ACME)
+    commit, sealing.pen.commit = sealing.pen.commit, away
+    sealing.turn()
+    kept = asyncio.run(sealing.objects.get(stored))
+    sealing.pen.commit = commit
+    for _ in range(2):
+        sealing.turn()
+
+    (erasure,) = sealing.store.erasures()
+    shredded, _ = sealing.pen.entries
+    assert kept == b"x"
+    assert json.loads(erasure.proof or "")["keys_destroyed"] == [shredded.key]
+
+
+def test_a_key_whose_destruction_failed_half_way_is_in_the_log_all_the_same(sealing, monkeypatch):
+    asyncio.run(sealing.objects.put(key(ACME, "given", "one"), b"x"))
+    sealing.store.ask_erasure("e" * 32, ACME)
+    destroy = sealing.chores.keyring.destroy
+
+    def destroys_and_fails(tenant):
+        destroy(tenant)
+        raise Unavailable("The job store's disk is full.")
+
+    monkeypatch.setattr(sealing.chores.keyring, "destroy", destroys_and_fails)
+    sealing.turn()
+    monkeypatch.undo()
+    for _ in range(2):
+        sealing.turn()
+
+    (erasure,) = sealing.store.erasures()
+    shredded, _ = sealing.pen.entries
+    assert json.loads(erasure.proof or "")["keys_destroyed"] == [shredded.key]
+
+
+# What killed writers leave -------------------------------------------------------------------------------------------
+
+
+def left_by_a_killed_writer(cell: Cell, tmp_path: Path, hours: float) -> tuple[Path, Path]:
+    """An unfinished upload and a draft of the store's own, of a tenant and so old by the cell's clock."""
+    draft = tmp_path / "objects" / ACME / "uploads" / "file_aa#1"
+    asyncio.run(cell.objects.put(key(ACME, "parts", "0" * 32), b"half a film"))
+    draft.parent.mkdir(exist_ok=True)
+    draft.write_bytes(b"half an upload")
+    part = tmp_path / "objects" / ACME / "parts" / ("0" * 32)
+    for each in (part, draft):
+        os.utime(each, times=(cell.now / 1000 - hours * 3600,) * 2)
+    return part, draft
+
+
+@pytest.mark.parametrize(("hours", "left"), [(0.5, True), (1.5, False)])
+def test_what_killed_writers_left_goes_after_an_hour_with_a_sweep(cell, tmp_path, hours, left):
+    found = left_by_a_killed_writer(cell, tmp_path, hours)
+
+    cell.turn()
+
+    assert [each.exists() for each in found] == [left, left]
+
+
+def test_an_erasure_says_that_nothing_is_left_when_drafts_of_killed_writers_are_gone_too(cell, tmp_path):
+    cell.turn()  # so that no sweep is due
+    found = left_by_a_killed_writer(cell, tmp_path, 0.0)
+    others = tmp_path / "objects" / BOLT / "uploads" / "file_bb#1"
+    others.parent.mkdir(parents=True)
+    others.write_bytes(b"an upload that goes on")
+    cell.store.ask_erasure("e" * 32, ACME)
+    for _ in range(3):
+        cell.turn()
+
+    (erasure,) = cell.store.erasures()
+    assert json.loads(erasure.proof or "")["objects_left"] == 0
+    assert not any(each.exists() for each in found)
+    assert others.exists()
