@@ -159,6 +159,9 @@ class Keep(Protocol):
     def backlogs(self) -> Mapping[TenantId, Backlog]:
         """The same for each tenant; one with nothing to do is left out."""
 
+    def earliest(self) -> int | None:
+        """When the oldest job that has not ended was made; None when all have ended."""
+
     def reap(self) -> Sequence[Job]:
         """Put jobs whose lease has run out back, and end those that are cancelled, too late or tried too often.
         Somebody calls this every few seconds; a take-over takes the lease and that."""

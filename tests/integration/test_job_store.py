@@ -728,6 +728,19 @@ def test_an_empty_store_has_no_backlog(world):
     assert world.store.backlog() == Backlog(queued=0, running=0, work_ms=0, oldest=None)
 
 
+def test_the_earliest_job_is_the_oldest_that_has_not_ended_whether_it_waits_or_runs(world):
+    nothing = world.store.earliest()
+    first = running(world)
+    world.jump(1)
+    second = queued(world)
+    seen = world.store.earliest()
+    world.store.hand_back(first.id, first.fence)
+    again = world.store.earliest()
+    world.store.cancel(ACME, first.id)
+
+    assert (nothing, seen, again, world.store.earliest()) == (None, first.created, first.created, second.created)
+
+
 # Tenants -------------------------------------------------------------------------------------------------------------
 
 LOOKS = {

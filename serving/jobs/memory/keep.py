@@ -50,6 +50,10 @@ class MemoryKeep:
             found = self._open()
             return {who: _backlog([j for j in found if j.tenant == who]) for who in {j.tenant for j in found}}
 
+    def earliest(self) -> int | None:
+        with self._t.lock:
+            return min((j.created for j in self._open()), default=None)
+
     def _open(self) -> Sequence[Job]:
         return [j for j in self._t.jobs.values() if not j.terminal]
 

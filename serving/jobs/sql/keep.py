@@ -45,6 +45,10 @@ class SqlKeep:
     def backlogs(self) -> Mapping[TenantId, Backlog]:
         return {TenantId(row["tenant"]): backlog_of(row) for row in self._db.read("backlogs")}
 
+    def earliest(self) -> int | None:
+        created: int | None = self._db.read("earliest")[0]["created"]
+        return created
+
     def reap(self) -> Sequence[Job]:
         texts = {"attempts_text": ATTEMPTS_TEXT, "deadline_text": DEADLINE_TEXT}
 

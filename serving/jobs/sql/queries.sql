@@ -241,6 +241,9 @@ SELECT {open} FROM jobs WHERE state IN ('queued', 'running')
 -- :name backlogs
 SELECT tenant, {open} FROM jobs WHERE state IN ('queued', 'running') GROUP BY tenant
 
+-- :name earliest
+SELECT min(created) AS created FROM jobs WHERE state IN ('queued', 'running')
+
 -- :part open
   COALESCE(sum(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0) AS queued,
   COALESCE(sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0) AS running,

@@ -197,6 +197,35 @@ def test_sources_go_when_they_are_old_and_no_job_waits_that_long(cell):
     assert asyncio.run(cell.objects.size(key(ACME, "film", "one"))) == 1
 
 
+def written(tmp_path: Path, cell: Cell) -> Path:
+    """A source that was written now, by the cell's clock."""
+    asyncio.run(cell.objects.put(key(ACME, "given", "one"), b"x"))
+    file = tmp_path / "objects" / ACME / "given" / "one"
+    os.utime(file, times=(cell.now / 1000,) * 2)
+    return file
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_source_stays_until_its_own_job_has_ended_however_long_that_takes(cell, tmp_path, runs):
+    source = written(tmp_path, cell)
+    cell.now += 5_000  # a body is read, and then its job is made
+    mine = cell.submit()
+    if runs:
+        (job,) = cell.store.claim("studio")
+        assert job.id == mine
+    cell.now += 100 * HOUR
+    cell.submit(BOLT)
+    cell.turn()
+    kept = source.exists()
+    cell.store.cancel(ACME, mine)
+    if runs:
+        cell.store.stop(job.id, job.fence)
+    cell.now += HOUR
+    cell.turn()
+
+    assert (kept, source.exists()) == (True, False)
+
+
 # Sealed --------------------------------------------------------------------------------------------------------------
 
 
