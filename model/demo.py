@@ -29,7 +29,7 @@ class Scene:
 
 
 SCENES: Final = (
-    Scene(name="ball", prompt="a small red circle made of metal bounces up and down on a black background", seed=14),
+    Scene(name="ball", prompt="a small red circle made of metal bounces up and down on a black background", seed=9),
     Scene(name="face", prompt="a yellow face sings C E G C on a navy background", seed=7),
     Scene(name="edit", prompt="make the circle blue", seed=1, edits="ball"),
 )
