@@ -54,6 +54,8 @@ BAD: list[tuple[Any, Values, str]] = [
     (AWS, {"database": {"internal": {"enabled": True}}}, "exclude each other"),
     (KIND, {"database": {"passwordSecret": {"name": ""}}}, "database.internal needs database.passwordSecret.name"),
     (AWS, {"objects": {"url": "folder"}}, "needs an object store that all pods reach"),
+    (AWS, {"objects": {"sealed": True}}, "objects.sealed needs objects.sealingSecrets"),
+    (AWS, {"settings": {"objects": {"sealed": True}}}, "settings.objects.sealed is decided by other values"),
     (AWS, {"policies": {"configMap": ""}}, "policies.configMap does not say where they are"),
     (AWS, {"policies": {"catalogue": "c.json", "trust": ""}}, "policies.catalogue without policies.trust"),
     (AWS, {"links": {"ids": []}}, "links.secret and links.ids go together"),

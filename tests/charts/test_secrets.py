@@ -86,6 +86,30 @@ def test_each_role_has_what_it_needs() -> None:
     }
 
 
+def test_who_reads_films_has_the_keys_that_they_are_sealed_under_and_nobody_else() -> None:
+    named = [{"name": "eu-arn-sealing", "key": key} for key in ("2026-11", "2026-05")]
+    told = merged(values(AWS), {"objects": {"sealed": True, "sealingSecrets": named}})
+    files = [f"{ROOM}eu-arn-sealing/2026-11", f"{ROOM}eu-arn-sealing/2026-05"]
+
+    objects = {who: tomllib.loads(text)["objects"] for who, text in settings_of(render(told)).items()}
+    holders = {who for who, held in keys(told).items() if "eu-arn-sealing/2026-11" in held}
+
+    assert holders == {"keeper", "studio"}
+    assert {who: (each["sealed"], each.get("sealing_keys")) for who, each in objects.items()} == {
+        "keeper": (True, files),
+        "studio": (True, files),
+        "head": (False, None),
+    }
+
+
+def test_keys_stay_with_those_who_read_when_sealing_is_switched_off() -> None:
+    named = {"objects": {"sealingSecrets": [{"name": "eu-arn-sealing", "key": "one"}]}}
+
+    found = keys(merged(values(AWS), named))
+
+    assert {who for who, held in found.items() if "eu-arn-sealing/one" in held} == {"keeper", "studio"}
+
+
 def test_the_token_of_a_static_ray_is_its_pods_alone() -> None:
     holders = {who for who, held in keys(merged(values(AWS), STATIC)).items() if "ray-token/token" in held}
 

@@ -61,6 +61,7 @@ are `keeper` (gateway, log, housekeeping), `studio`, and `head`, which makes not
 {{- if ne $role "head" }}
 {{- with $v.database.passwordSecret }}{{ $keys = append $keys (list .name .key) }}{{ end }}
 {{- range $v.objects.secrets }}{{ $keys = append $keys (list .name .key) }}{{ end }}
+{{- range $v.objects.sealingSecrets }}{{ $keys = append $keys (list .name .key) }}{{ end }}
 {{- $keys = concat $keys (list (list $v.marks.certificateSecret "tls.crt") (list $v.marks.certificateSecret "tls.key")) }}
 {{- with $v.marks.watermarkSecret }}{{ $keys = append $keys (list .name .key) }}{{ end }}
 {{- end }}

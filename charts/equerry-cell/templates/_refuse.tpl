@@ -60,6 +60,9 @@
 {{- if and (ne $v.ray.mode "none") (eq $v.objects.url "folder") }}
 {{- $wrong = append $wrong (printf "ray.mode %s needs an object store that all pods reach: set objects.url." $v.ray.mode) }}
 {{- end }}
+{{- if and $v.objects.sealed (not $v.objects.sealingSecrets) (or (ne $v.objects.url "folder") (include "cell.databaseHost" .)) }}
+{{- $wrong = append $wrong "objects.sealed needs objects.sealingSecrets: other pods, or the next volume, would draw another key, and could read nothing." }}
+{{- end }}
 {{- if and (or $v.policies.catalogue $v.policies.lists $v.policies.trust $v.policies.overlays) (not $v.policies.configMap) }}
 {{- $wrong = append $wrong "policies names documents, and policies.configMap does not say where they are." }}
 {{- end }}

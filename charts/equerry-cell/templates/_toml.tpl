@@ -91,6 +91,10 @@ attest: {{ include "cell.settings.attest" . }}
 {{- $hidden := dict -}}
 {{- range $option, $from := .Values.objects.secrets }}{{ $_ := set $hidden $option (printf "/run/equerry/secrets/%s/%s" $from.name $from.key) }}{{ end -}}
 {{- if and $hidden (ne $role "head") }}{{ $_ := set $o "secrets" $hidden }}{{ end -}}
+{{- $_ := set $o "sealed" (and .Values.objects.sealed (ne $role "head")) -}}
+{{- $sealing := list -}}
+{{- range .Values.objects.sealingSecrets }}{{ $sealing = append $sealing (printf "/run/equerry/secrets/%s/%s" .name .key) }}{{ end -}}
+{{- if and $sealing (ne $role "head") }}{{ $_ := set $o "sealing_keys" $sealing }}{{ end -}}
 {{- toJson $o -}}
 {{- end }}
 {{- end }}
