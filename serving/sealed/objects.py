@@ -77,8 +77,25 @@ class SealedObjects:
         return body
 
     async def read(self, key: Key, start: int, end: int) -> AsyncIterator[bytes]:
-        """See Objects. Reads whole pieces, and hands out what was asked for of them."""
-        seen = self._seen.get(key) or await self._first_look(key)
+        """See Objects. Reads whole pieces, and hands out what was asked for of them.
+
+        What does not open under a remembered head may have been put anew by another process, and is looked at again.
+        """
+        known, begun = self._seen.get(key), False
+        seen = known or await self._first_look(key)
+        try:
+            async for part in self._read(key, seen, start, end):
+                begun = True
+                yield part
+            return
+        except Broken:
+            self._seen.pop(key, None)
+            if known is None or begun or (seen := await self._first_look(key)) == known:
+                raise
+        async for part in self._read(key, seen, start, end):
+            yield part
+
+    async def _read(self, key: Key, seen: _Seen, start: int, end: int) -> AsyncIterator[bytes]:
         if seen.head is None:
             async for part in self._inner.read(key, start, end):
                 yield part
@@ -130,8 +147,9 @@ class SealedObjects:
         return await self._look(key, size)
 
     async def _look(self, key: Key, size: int) -> _Seen:
-        """The head of an object that is there."""
-        if key not in self._seen:
+        """The head of an object that is there. One of another size was put after another process had deleted it."""
+        known = self._seen.get(key)
+        if known is None or known.bytes != size:
             start = b"".join([part async for part in self._inner.read(key, 0, min(HEAD, size))])
             self._seen[key] = _Seen(Head.read(start), size)
         while len(self._seen) > SEEN:

@@ -252,5 +252,33 @@ def test_a_head_that_is_remembered_does_not_hide_that_an_object_has_gone(plain):
     assert run(whole_list(objects)) == []
 
 
+@pytest.mark.parametrize("anew", [b"x" * 100, b"another beginning"], ids=["same content", "other content"])
+def test_what_another_process_deleted_and_put_anew_is_read_as_it_is_now(plain, anew):
+    keys = a_keyring()
+    here, there = SealedObjects(plain, keys), SealedObjects(plain, keys)
+    run(here.put(NAME, b"x" * 100))
+    run(here.size(NAME))  # remembers the head
+    run(there.delete(NAME))
+    stored = run(there.put(NAME, anew))
+
+    assert run(here.get(stored)) == anew
+    assert run(here.size(NAME)) == len(anew)
+    assert run(here.put(NAME, anew)) == stored
+
+
+def test_what_was_changed_on_the_disk_is_broken_under_a_remembered_head_too(plain, tmp_path):
+    objects = SealedObjects(plain, a_keyring())
+    stored = run(objects.put(NAME, FILM))
+    run(objects.size(NAME))
+    file = tmp_path / "objects" / NAME
+    body = bytearray(file.read_bytes())
+    body[-1] ^= 1
+    file.write_bytes(body)
+
+    for _ in range(2):
+        with pytest.raises(Broken, match="not what was sealed"):
+            run(objects.get(stored))
+
+
 async def whole_list(objects):
     return [each async for each in objects.older(datetime(9999, 1, 1, tzinfo=UTC))]
