@@ -104,7 +104,7 @@ def spoil(cell: LocalCell) -> Faults:
             faults.strike(given[1].id, "marks", ValueError)
 
     studio.store = Spoiled(studio.store, store)
-    studio.objects = Spoiled(studio.objects, objects)  # type: ignore[assignment]  # it stands for them
+    studio.objects = Spoiled(studio.objects, objects)  # it stands for them
     studio.pen = Spoiled(studio.pen, pen)
     studio.marker = Spoiled(studio.marker, marker)
     decoding = studio.engine.submit

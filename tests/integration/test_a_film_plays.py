@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import Queue
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,9 +94,9 @@ def test_vlcs_libraries_play_a_film_to_its_end(delivered):
     assert len(done.stdout) == pytest.approx(8 * SECONDS * frames + 48_000 * SECONDS * samples, rel=0.05)
 
 
-def asked(film: bytes, folder) -> dict:
+def asked(film: bytes, folder: Path) -> dict[str, Any]:
     """What a browser says of a film when it has played it, or has failed."""
-    told: Queue = Queue()
+    told: Queue[dict[str, Any]] = Queue()
     with HTTPServer(("127.0.0.1", 0), serving(film, told)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--disable-background-networking"]
@@ -112,7 +113,7 @@ def asked(film: bytes, folder) -> dict:
                 server.shutdown()
 
 
-def serving(film: bytes, told: Queue) -> type[BaseHTTPRequestHandler]:
+def serving(film: bytes, told: Queue[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body, kind = (film, "video/mp4") if self.path == "/film.mp4" else (PAGE, "text/html")

@@ -6,7 +6,7 @@ import asyncio
 import gc
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_who_watches_sees_the_job_to_its_end_with_one_look_for_all_and_none_of_i
         streams = [await desk.watch(caller(), made) for _ in range(300)]
         await desk.cancel(caller(), made)
         seen = [[each.job.state async for each in stream] for stream in streams]
-        return seen, desk.store.looks
+        return seen, cast("Store", desk.store).looks
 
     seen, looks = asyncio.run(run())
     assert seen == [[State.QUEUED, State.CANCELLED]] * 300
@@ -92,7 +92,7 @@ def test_a_tenant_watches_so_many_jobs_at_once_and_another_is_not_held_up():
         with pytest.raises(Limited):
             await desk.watch(caller(1, "t-1"), mine.job.id)
         await desk.watch(caller(2, "t-2"), other.job.id)
-        left = streams.pop()
+        left: Any = streams.pop()
         await anext(left)
         await left.aclose()
         await desk.watch(caller(1, "t-1"), mine.job.id)

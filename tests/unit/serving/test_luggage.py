@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import tracemalloc
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,8 @@ class Station:
         async def receive():
             return {"type": "http.request", "body": b"x" * left.pop(0), "more_body": bool(left)}
 
-        task = asyncio.create_task(self.luggage(scope, receive, None))
+        nobody: Any = None  # it answers nothing here
+        task = asyncio.create_task(self.luggage(scope, receive, nobody))
         await asyncio.sleep(0.01)
         return task.exception() if task.done() else task
 

@@ -33,7 +33,7 @@ def test_a_loud_sound_does_not_drown_the_picture():
 
 
 def test_what_is_silent_has_the_pictures_readings_alone():
-    assert len(Readings([np.ones(CHIPS)] * 2, ()).rows) == 2
+    assert len(Readings([np.ones(CHIPS, np.float32)] * 2, ()).rows) == 2
 
 
 def test_as_many_readings_are_tried_as_the_bound_of_false_alarms_counts():

@@ -69,7 +69,7 @@ def test_a_film_leaves_with_every_mark_and_all_of_them_agree(marker, film, crede
 
 def test_a_film_is_compressed_as_it_is_shown_with_the_marks_of_a_whole_one(marker, film, monkeypatch):
     monkeypatch.setattr(CellMarker, "sign", lambda _self, body, *_: SimpleNamespace(body=body, manifest="0" * 64))
-    seen = []
+    seen: list[np.ndarray] = []
 
     marking = marker.begin(Form(size=film.size, fps=film.fps, rate=film.rate), JOB, order(), seen.append)
     for start in range(0, 16, 4):

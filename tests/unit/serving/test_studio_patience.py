@@ -195,12 +195,13 @@ def test_a_job_that_a_studio_claims_while_it_drains_is_handed_back_at_once():
     store, job = a_store_with_a_job(Late)
     studio = a_studio(store)
 
+    loop: Any = None
+
     async def story() -> None:
         nonlocal loop
         loop = asyncio.get_running_loop()
         await asyncio.wait_for(studio.run(), 30)
 
-    loop: Any = None
     asyncio.run(story())
 
     assert (store.look(job).state, store.look(job).attempts, claims_of(store, job)) == (State.QUEUED, 0, 1)
