@@ -71,7 +71,8 @@ class Counter(Protocol):
         running one, raises NotPossible; a job whose end was asked for already is simply returned."""
 
     def delete(self, tenant: TenantId, job: JobId) -> Job:
-        """Hide a job from its clients at once, end it if need be, forget what was asked, and let its film expire."""
+        """Hide a job from its clients at once, end it if need be, forget what was asked and who was to be told, and
+        let its film expire."""
 
     def history(self, tenant: TenantId, job: JobId) -> Sequence[Event]:
         """All moves of a job, oldest first."""
@@ -167,13 +168,15 @@ class Keep(Protocol):
         Somebody calls this every few seconds; a take-over takes the lease and that."""
 
     def expire(self) -> Sequence[Job]:
-        """End the life of films whose time has come, and forget what was asked and old idempotency keys."""
+        """End the life of films whose time has come, and forget what was asked, who was to be told, and old
+        idempotency keys."""
 
     def keep(self, artefact: Artefact) -> None:
         """Write down an upload until its time has come."""
 
     def due_artefacts(self, most: int = 100) -> Sequence[Artefact]:
-        """Objects whose time has come and that are not deleted yet."""
+        """Objects whose time has come and that are not deleted yet. Those of a job that has not ended wait for its
+        end: a studio may still be uploading them."""
 
     def gone(self, key: str) -> None:
         """An object was deleted."""

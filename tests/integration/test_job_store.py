@@ -541,6 +541,36 @@ def test_the_film_of_a_deleted_job_is_due_for_deletion(world):
     assert [a.key for a in world.store.due_artefacts()] == [film.key]
 
 
+def test_a_film_that_a_studio_still_uploads_is_due_once_the_deleted_job_has_ended(world):
+    job = running(world)
+    film = artefact(job)
+    world.store.note(film, job.fence)
+
+    world.store.delete(ACME, job.id)
+    while_it_uploads = list(world.store.due_artefacts())
+    world.store.stop(job.id, job.fence)
+
+    assert while_it_uploads == []  # what is not there yet would be taken for deleted
+    assert [each.key for each in world.store.due_artefacts()] == [film.key]
+
+
+def test_nobody_is_told_of_a_film_that_was_deleted(world):
+    job = done(world, running(world, webhook="https://a.test/"))
+
+    world.store.delete(ACME, job.id)
+
+    assert list(world.store.due_parcels()) == []
+
+
+def test_nobody_is_told_of_a_film_whose_time_is_over(world):
+    job = done(world, running(world, webhook="https://a.test/"))
+    world.jump((job.expires or 0) - START)
+
+    world.store.expire()
+
+    assert list(world.store.due_parcels()) == []
+
+
 # Reaping and expiring ------------------------------------------------------------------------------------------------
 
 

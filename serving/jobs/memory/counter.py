@@ -201,6 +201,7 @@ class MemoryCounter:
             found = self._t.owned(tenant, job)
             gone = {"deleted": self._t.clock(), **_WIPED}
             self._t.sessions[job] = None
+            self._t.forget_address(job)
             for stored in self._t.artefacts.values():
                 if stored.artefact.job == job:
                     stored.artefact = replace(stored.artefact, expires=min(stored.artefact.expires, self._t.clock()))

@@ -81,6 +81,8 @@ class MemoryKeep:
             self._t.keys = {key: i for key, i in self._t.keys.items() if i not in old}
             due = [j for j in self._t.jobs.values() if _over(j, now, rules.keep_failed_ms)]
             self._t.sessions |= dict.fromkeys(j.id for j in due)
+            for job in due:
+                self._t.forget_address(job.id)
             return [self._t.move(j, State.EXPIRED, order="{}", webhook=None, result=None) for j in due]
 
     def keep(self, artefact: Artefact) -> None:
@@ -90,7 +92,9 @@ class MemoryKeep:
     def due_artefacts(self, most: int = 100) -> Sequence[Artefact]:
         with self._t.lock:
             now = self._t.clock()
-            due = [s.artefact for s in self._t.artefacts.values() if not s.deleted and s.artefact.expires <= now]
+            open_ = {j.id for j in self._open()}
+            left = [s.artefact for s in self._t.artefacts.values() if not s.deleted and s.artefact.job not in open_]
+            due = [a for a in left if a.expires <= now]
             return sorted(due, key=lambda a: (a.expires, a.key))[:most]
 
     def gone(self, key: str) -> None:

@@ -110,6 +110,12 @@ class Tables:
         """Add an event."""
         self.events.append(Event(job=job.id, at=now, state=job.state, fence=job.fence, owner=owner, note=job.error))
 
+    def forget_address(self, job: JobId) -> None:
+        """Nobody is told of this job's end any more, and where to is forgotten."""
+        posted = self.outbox.get(f"evt_{job}")
+        if posted is not None:
+            posted.parcel, posted.delivered = replace(posted.parcel, address=""), True
+
     def _end(self, job: Job, now: int) -> None:
         self.checkpoints.pop(job.id, None)
         if job.webhook is None or job.state is State.EXPIRED:

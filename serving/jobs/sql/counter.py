@@ -183,6 +183,7 @@ class SqlCounter:
             row = one(run("delete", **who))
             if row is not None:
                 run("delete_artefacts", id=job)
+                run("forget_address", id=job)
             elif again:  # an earlier try has done it, and its answer was lost
                 row = one(run("deleted", **who))
             return row

@@ -62,7 +62,10 @@ class SqlKeep:
     def expire(self) -> Sequence[Job]:
         def work(run: Run) -> tuple[Job, ...]:
             run("forget_keys", keep_key_ms=self.rules.keep_key_ms)
-            return jobs_of(run("expire", keep_failed_ms=self.rules.keep_failed_ms))
+            over = jobs_of(run("expire", keep_failed_ms=self.rules.keep_failed_ms))
+            for job in over:
+                run("forget_address", id=job.id)
+            return over
 
         return self._db.write(work)
 

@@ -144,6 +144,9 @@ SELECT {columns} FROM jobs WHERE tenant = :tenant AND id = :id AND deleted IS NO
 -- :name delete_artefacts
 UPDATE artefacts SET expires = now_ms() WHERE job = :id AND expires > now_ms()
 
+-- :name forget_address
+UPDATE outbox SET address = '', delivered = COALESCE(delivered, now_ms()) WHERE event = 'evt_' || :id AND address <> ''
+
 -- :name history
 SELECT job, at, state, fence, owner, note FROM job_events
 WHERE job = (SELECT id FROM jobs WHERE tenant = :tenant AND id = :id AND deleted IS NULL) ORDER BY seq
@@ -286,7 +289,9 @@ ON CONFLICT DO NOTHING
 
 -- :name due_artefacts
 SELECT key, tenant, job, sha256, key_id, expires FROM artefacts
-WHERE deleted IS NULL AND expires <= now_ms() ORDER BY expires, key LIMIT :most
+WHERE deleted IS NULL AND expires <= now_ms()
+  AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = artefacts.job AND jobs.state IN ('queued', 'running'))
+ORDER BY expires, key LIMIT :most
 
 -- :name gone
 UPDATE artefacts SET deleted = now_ms() WHERE key = :key AND deleted IS NULL
