@@ -2,7 +2,10 @@
 #
 # PYTHON is the interpreter that .venv is made from: 3.11 or newer.
 
+# DEVICE is what `make bench` measures on: cpu or cuda.
+
 PYTHON ?= python3
+DEVICE ?= cpu
 BIN := .venv/bin
 READY := .venv/.ready
 INFRA := infra/.venv/.ready
@@ -33,12 +36,12 @@ test: $(READY) $(INFRA) ## all tests that need no docker, no cloud and no GPU (d
 
 bench: $(READY) ## every benchmark beside its yardstick, as tables (does setup if needed)
 	$(BIN)/equerry model bench
+	$(BIN)/python -m benchmarks --device $(DEVICE)
 	$(BIN)/python -m benchmarks.policy
 	$(BIN)/python -m benchmarks.keys
 	$(BIN)/python -m benchmarks.log
 	$(BIN)/python -m benchmarks.verify
 	$(BIN)/python -m benchmarks.jobs
-	$(BIN)/python -m benchmarks.doors
 	$(BIN)/python -m benchmarks.overload
 	$(BIN)/python -m benchmarks.billing --jobs 2000
 	$(BIN)/python -m benchmarks.telemetry
