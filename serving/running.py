@@ -1,6 +1,7 @@
 """Who runs a cell now: a small file in its state folder, which `equerry cell status`, `drain` and `down` read.
 
-It is a note, not a lock: the residency log's lock keeps a second one out.
+It is a note, not a lock: the residency log's lock keeps a second one out. A process that is killed leaves its note, and
+its number goes to another one some day; so the note says when the process began.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from serving.settings import CellSettings
@@ -24,6 +26,7 @@ class Claim:
         self.path = settings.folders.state / RUNNING
         self.told: dict[str, object] = {
             "pid": os.getpid(),
+            "began": _began(os.getpid()),
             "cell": settings.cell.name,
             "origin": settings.cell.origin,
             "runtime": runtime,
@@ -47,10 +50,20 @@ class Claim:
 
 
 def who_runs(settings: CellSettings) -> dict[str, Any] | None:
-    """What is noted, or None when no such process lives."""
+    """What is noted, or None when that process does not live any more."""
     try:
         told: dict[str, Any] = json.loads((settings.folders.state / RUNNING).read_text("utf-8"))
         os.kill(told["pid"], 0)
+        began = _began(told["pid"])
     except (OSError, ValueError, KeyError):
         return None
-    return told
+    return told if told.get("began", began) == began else None
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks since the machine did (proc(5), field 22); empty where nothing says so."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]  # the command's name before it may hold anything
