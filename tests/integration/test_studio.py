@@ -147,6 +147,30 @@ def test_a_job_that_poisons_the_engine_fails_alone(home, key, model, monkeypatch
     assert at(home, key, work) == ["completed", "failed", "completed"]
 
 
+def test_a_cell_whose_engine_cannot_be_made_anew_is_not_ready_and_its_job_waits(home, key, model, monkeypatch):
+    made: list[Poisoned] = []
+
+    def once() -> Poisoned:
+        if made:
+            raise RuntimeError("the device is gone")
+        made.append(Poisoned(model, RuntimeError("kernel"), []))
+        return made[0]
+
+    monkeypatch.setattr(serving.local, "engine", lambda *_: EngineLoop(once, model.config))
+
+    async def work(client: httpx.AsyncClient) -> tuple[str, str]:
+        video = await submit(client, POISON)
+        async with asyncio.timeout(60):
+            while (answer := await client.get("/readyz")).status_code == 200:
+                await asyncio.sleep(0.1)
+        return answer.json()["missing"], (await client.get(f"/v1/videos/{video}")).json()["status"]
+
+    missing, status = at(home, key, work)
+
+    assert missing.startswith("the studio: ")
+    assert status == "queued"
+
+
 def test_a_picture_that_breaks_the_studios_decoder_costs_its_own_job_alone(home, key, model, monkeypatch):
     def broken(*_: object) -> None:
         raise SystemError("the decoder met something that its author did not think of")
