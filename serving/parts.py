@@ -105,7 +105,7 @@ def build(settings: CellSettings, ledger: Book | None = None, watch: Watch | Non
         if watch is None:
             watch = open_watch(settings)
             stack.callback(watch.close)
-        store = open_store(database(settings), _rules(settings))
+        store = open_store(database(settings), _rules(settings), connections=settings.database.connections)
         stack.callback(store.close)
         keyring = _keyring(settings, store)
         books = open_books(settings.policies.tenants.parent, secrets.token_bytes)

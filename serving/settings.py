@@ -117,8 +117,9 @@ class Database(Section):
     password has no place in it."""
     password: Secret | None = None
     """File with the database's password. Leave it out when the database trusts this machine or a certificate."""
-    connections: Count = 10
-    """Connections that one process opens at most."""
+    connections: Annotated[int, Field(ge=3, le=1_000)] = 17
+    """Connections to Postgres that one process opens at most: one listens, the others are shared by writers and
+    readers."""
 
     @field_validator("url")
     @classmethod

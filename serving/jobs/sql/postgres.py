@@ -20,6 +20,7 @@ _OPTIONS: Final = (
     "idle_in_transaction_session_timeout=5s",  # a worker that freezes in mid-write lets go of its rows
     "lock_timeout=8s",
 )
+CONNECTIONS: Final = 17  # of one process; settings may say otherwise
 _LOOK_S: Final = 0.5  # between two looks at whether the feed should end
 _PASSING: Final = (
     psycopg.errors.DeadlockDetected,
@@ -30,23 +31,24 @@ _PASSING: Final = (
 )
 
 
-def open_postgres(url: str, rules: Rules) -> Database:
+def open_postgres(url: str, rules: Rules, connections: int = CONNECTIONS) -> Database:
     """The database at `postgresql://…`, with commits that wait for the disk whatever the server's default."""
     address = make_url(url).set(drivername="postgresql+psycopg")
+    writers = (connections - 1) // 2  # one more listens for changes
     return Database(
-        _engine(address),
+        _engine(address, writers),
         WireFeed(address),
-        reader=_engine(address, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True),
+        reader=_engine(address, connections - 1 - writers, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True),
         patience_ms=rules.patience_ms,
         transient=_passing,
     )
 
 
-def _engine(address: URL, **options: Any) -> Engine:
+def _engine(address: URL, connections: int, **options: Any) -> Engine:
     return create_engine(
         address,
-        pool_size=8,
-        max_overflow=8,
+        pool_size=connections,
+        max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,  # they hold prompts
         connect_args={"options": " ".join(f"-c {option}" for option in _OPTIONS), "application_name": "equerry"},

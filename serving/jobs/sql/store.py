@@ -12,7 +12,7 @@ from serving.jobs.sql.counter import SqlCounter
 from serving.jobs.sql.database import Database
 from serving.jobs.sql.keep import SqlKeep
 from serving.jobs.sql.migrate import GENERATION, migrate
-from serving.jobs.sql.postgres import open_postgres
+from serving.jobs.sql.postgres import CONNECTIONS, open_postgres
 from serving.jobs.sql.sqlite import Clock, open_sqlite, wall_ms
 
 
@@ -32,14 +32,21 @@ class SqlStore(SqlCounter, SqlBench, SqlKeep, SqlAccounts):
             )
 
 
-def open_store(address: str, rules: Rules | None = None, *, migrated: bool = True, clock: Clock = wall_ms) -> SqlStore:
+def open_store(
+    address: str,
+    rules: Rules | None = None,
+    *,
+    migrated: bool = True,
+    clock: Clock = wall_ms,
+    connections: int = CONNECTIONS,
+) -> SqlStore:
     """The store at `sqlite:///FILE` or `postgresql://…`.
 
     `migrated` brings the tables up to date first; a fleet does that once, by `migrate`, and leaves it out here. `clock`
     is SQLite's; Postgres has its own. Raises Unavailable.
     """
     rules = rules or Rules()
-    database = _database(address, rules, clock)
+    database = _database(address, rules, clock, connections)
     try:
         if migrated:
             migrate(database)
@@ -49,9 +56,9 @@ def open_store(address: str, rules: Rules | None = None, *, migrated: bool = Tru
         raise
 
 
-def _database(address: str, rules: Rules, clock: Clock) -> Database:
+def _database(address: str, rules: Rules, clock: Clock, connections: int) -> Database:
     if address.startswith("sqlite:///"):
         return open_sqlite(Path(address.removeprefix("sqlite:///")), rules, clock)
     if address.startswith(("postgresql://", "postgres://")):
-        return open_postgres(address.replace("postgres://", "postgresql://", 1), rules)
+        return open_postgres(address.replace("postgres://", "postgresql://", 1), rules, connections)
     raise Unavailable("The job store's address is neither sqlite:///FILE nor postgresql://…. Correct the settings.")
