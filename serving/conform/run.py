@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -375,8 +374,3 @@ def _newest(waiting: list[str], client: httpx.Client) -> str:
 
 def _counted(statuses: Counter[str]) -> str:
     return ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
-
-
-def out_of(folder: Path, name: str) -> Path:
-    """Where a cell's processes write their lines."""
-    return folder / f"{name}.out"

@@ -13,7 +13,7 @@ import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from serving.telemetry.watcher import kind_of
 
@@ -38,12 +38,6 @@ def crash_quietly() -> None:
         "A thread ends: nobody caught an error.", found.exc_value, found.exc_traceback
     )
     logging.captureWarnings(True)
-
-
-def quiet_loop(_: Any, context: dict[str, Any]) -> None:
-    """An event loop's exception handler."""
-    error = context.get("exception")
-    _say("A task failed, and nobody asked for its result.", error, getattr(error, "__traceback__", None))
 
 
 def _say(sentence: str, error: BaseException | None, trail: TracebackType | None) -> None:
