@@ -169,12 +169,17 @@ def request_for(note: Note, old: int, node: Node) -> Request:
 
 
 def signatures_in(answer: Answer, note: Note, keys: Sequence[Vkey]) -> tuple[Signature, ...]:
-    """The cosignatures of a witness's answer that hold for a note, made by known keys. Raises Untrusted otherwise."""
+    """The cosignatures of a witness's answer that hold for a note, one of each known key. Raises Untrusted otherwise,
+    Malformed for what are no signatures."""
     if answer.status != 200 or not answer.body.endswith(b"\n"):
         raise Untrusted(f"The witness did not cosign: it answered {answer.status}.")
     given = Note.parse(note.text.encode() + b"\n" + answer.body)
     held = {(one.vkey.name, one.vkey.id) for one in verify(given, keys)}
-    return tuple(signature for signature in given.signatures if (signature.name, signature.id) in held)
+    first: dict[tuple[str, bytes], Signature] = {}  # of each key, which is the one that `verify` looks at
+    for signature in given.signatures:
+        if (signature.name, signature.id) in held:
+            first.setdefault((signature.name, signature.id), signature)
+    return tuple(first.values())
 
 
 def _path(origin: str) -> str:

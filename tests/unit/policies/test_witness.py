@@ -12,11 +12,11 @@ from policies.errors import Doubt, Malformed, Refused, Untrusted
 from policies.log.disk import Folder
 from policies.log.keys import signer_of
 from policies.log.memory import Fault, Memory
-from policies.log.note import Checkpoint, Kind, Note, Signer, verify
+from policies.log.note import Checkpoint, Kind, Note, Signature, Signer, verify
 from policies.log.tiles import nodes
 from policies.log.tree import leaf_hash, root_of
 from policies.log.trust import parse_trust
-from policies.log.witness import Request, Witness, request_for, signatures_in
+from policies.log.witness import Answer, Request, Witness, request_for, signatures_in
 from policies.log.writer import Pace, Writer
 
 ORIGIN = "op.example/equerry/eu-par/residency/2026h2"
@@ -159,6 +159,14 @@ def test_an_answer_that_was_changed_is_not_believed(witness):
 
     with pytest.raises(Untrusted):
         signatures_in(answer, note(10), [COSIGNERS[0].vkey])
+
+
+def test_a_signature_that_is_repeated_counts_once_and_what_was_not_checked_is_left_out(witness):
+    answer = witness.add_checkpoint(request(0, 9), NOW)
+    (first, *_) = signatures_in(answer, note(9), [COSIGNERS[0].vkey])
+    junk = Signature(first.name, first.id, b"0" * 72).line().encode()
+
+    assert signatures_in(Answer(200, answer.body + junk * 9), note(9), [COSIGNERS[0].vkey]) == (first,)
 
 
 def test_a_writer_publishes_what_the_witness_gave_and_wakes_who_waits(witness):
