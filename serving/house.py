@@ -1,4 +1,5 @@
-"""What a cell does from time to time, whoever asks: new rules, lost leases, notes to clients, films past their time."""
+"""What a cell does from time to time, whoever asks: new rules, lost leases, notes to clients, films past their time,
+and its log's heads to witnesses."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from serving.jobs.webhooks import Courier
 from serving.offer import chores
 from serving.parts import Parts, now_ms
 from serving.telling import courier
+from serving.vouchers import Vouchers, vouchers
 
 __all__ = ["House"]
 
@@ -28,6 +30,7 @@ class House:
         self.duties = duties or Duties(parts.watch.eyes)
         self.chores = chores(parts.settings, parts.store, parts.objects, parts.pen, parts.books, parts.keyring)
         self.courier = courier(parts.settings, parts.store, secrets.token_bytes)
+        self.vouchers = vouchers(parts.settings, parts.ledger, parts.watch.eyes)
         self.control = ControlLog(parts.books.store, lambda: own_control(parts.settings, now_ms))
 
     @property
@@ -42,6 +45,8 @@ class House:
                 duties.create_task(self._turns())
                 if self.courier is not None:
                     duties.create_task(self._notes(self.courier))
+                if self.vouchers is not None:
+                    duties.create_task(self._heads(self.vouchers))
         finally:
             self.control.close()
 
@@ -61,6 +66,18 @@ class House:
         while True:
             await self.duties.do("webhooks", courier.round)
             await asyncio.sleep(NOTES)
+
+    async def _heads(self, vouchers: Vouchers) -> None:
+        """On the beat of a clock, however long a round takes; and a last time, for what was written meanwhile."""
+        pace, clock = self.parts.settings.log.witness_seconds, asyncio.get_running_loop().time
+        due = clock()
+        try:
+            while True:
+                await self.duties.do("witnesses", vouchers.round)
+                due = max(due + pace, clock())
+                await asyncio.sleep(due - clock())
+        finally:
+            await self.duties.do("witnesses", vouchers.round)
 
     async def follow(self, seconds: float = TURN) -> None:
         """What every process does for itself: take the newest rules, every so many seconds."""

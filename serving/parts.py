@@ -27,7 +27,7 @@ from serving.errors import Refused
 from serving.gate import Pen, Place
 from serving.jobs.rules import Rules
 from serving.jobs.sql.store import SqlStore, open_store
-from serving.ledger import Book, Ledger, open_ledger
+from serving.ledger import Book, Ledger, open_ledger, witness_lines
 from serving.media.links import LinkKey, Links
 from serving.media.store import Objects, open_objects
 from serving.rulebook import Rulebook
@@ -156,7 +156,8 @@ def own_ledger(settings: CellSettings) -> Ledger:
         cell=settings.cell.name,
         kind="residency",
     )
-    return open_ledger(series, now=now_ms, rng=os.urandom, linger=settings.log.batch / 1000)
+    told = witness_lines(settings.log.witness_keys)
+    return open_ledger(series, now=now_ms, rng=os.urandom, linger=settings.log.batch / 1000, witnesses=told)
 
 
 def studio(parts: Parts, model: Model, engine: Engine) -> Studio:

@@ -30,6 +30,7 @@ __all__ = ["CellSettings", "Secret", "Section"]
 
 MIB: Final = 1 << 20  # bytes
 _ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\])(?::[0-9]{1,5})?")
+_ADDRESS: Final = re.compile(_ORIGIN.pattern + r"(?:/[A-Za-z0-9._~-]{1,64}){0,8}")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _SECRET_OPTION: Final = re.compile(r"secret|password|token|sas_|key(?!_id|_enabled)", re.IGNORECASE)
 _BEATS: Final = 3  # missed beats that free a job
@@ -461,10 +462,31 @@ class Log(Section):
     """Where the log lies. It must survive everything; back it up."""
     batch: Annotated[float, Field(gt=0, le=5_000)] = 20
     """Milliseconds for which entries are gathered before they are signed together. A request waits as long."""
-    witnesses: tuple[str, ...] = ()
-    """Addresses of the witnesses that are asked to sign heads too. None asks nobody."""
-    witness_seconds: Positive = 60
+    witnesses: Annotated[tuple[str, ...], Field(max_length=16)] = ()
+    """Addresses of the witnesses that are asked to sign heads too (C2SP tlog-witness), up to where `/add-checkpoint`
+    begins: `https://HOST/PATH`. Plain http is taken for loopback only. None asks nobody."""
+    witness_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60
     """Seconds between asking them; a steady pace says nothing about traffic."""
+    witness_keys: Path | None = None
+    """File with the witnesses' keys and how many of them must vouch: lines `witness`, `group` and `quorum` of a trust
+    policy (C2SP tlog-policy). The cell adds the log's own keys, and writes the whole beside the log, for auditors.
+    Needed where witnesses are named."""
+
+    @field_validator("witnesses")
+    @classmethod
+    def _are_reached_safely(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for text in addresses:
+            if not _ADDRESS.fullmatch(text):
+                raise ValueError("write scheme, host, port and path, with no slash at the end: https://HOST/PATH")
+            if text.startswith("http://") and urlsplit(text).hostname not in _LOOPBACK:
+                raise ValueError("only a witness on loopback is asked over plain http; write https://")
+        return addresses
+
+    @model_validator(mode="after")
+    def _knows_whom_it_asks(self) -> Self:
+        if self.witnesses and self.witness_keys is None:
+            raise ValueError("witnesses need witness_keys, since a signature is worth nothing without the key")
+        return self
 
 
 class Policies(Section):

@@ -102,6 +102,8 @@ _TABLE: Final = (
     _count("equerry.webhooks.tried", Unit.CALLS, "Tries to tell a client of an end."),
     _count("equerry.webhooks.delivered", Unit.CALLS, "Notes of an end that their address has taken."),
     _count("equerry.house.failures", Unit.CALLS, "Duties of housekeeping that failed; each is tried again.", "duty"),
+    _count("equerry.witnesses.asked", Unit.CALLS, "Witnesses asked to cosign the log's head: `refused` is another "
+           "answer than a cosignature, `failed` one that does not hold, `unavailable` none.", "outcome"),
     # The engine; names under gen_ai are OpenTelemetry's for generative models.
     _time("gen_ai.server.request.duration", SLOW, "Time of the engine on one film.", "gen_ai.operation.name",
           "gen_ai.provider.name", "gen_ai.response.model", "error.type"),
