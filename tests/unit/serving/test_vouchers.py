@@ -220,11 +220,24 @@ def slow(_: Ledger) -> Answers:
     return wait
 
 
+def huge(ledger: Ledger) -> Answers:
+    """Cosigns, among signatures of nobody that are known."""
+    others = b"".join(Signature(f"other{n}.example", b"name", b"0" * 2000).line().encode() for n in range(60))
+    assert len(others) > MOST
+    witness = true(ledger, ONE)
+
+    def swollen(body: bytes) -> Answer:
+        answer = witness.add_checkpoint(body, NOW // 1000)
+        return Answer(answer.status, answer.body + others)
+
+    return swollen
+
+
 BAD: list[tuple[Callable[[Ledger], Answers], str]] = [
     (lying, "failed"),
     (stranger, "failed"),
     (slow, "unavailable"),
-    (lambda _: lambda _: Answer(200, b"x" * (MOST + 1)), "failed"),
+    (huge, "failed"),
     (lambda _: lambda _: Answer(200, b"\xff\n"), "failed"),
     (lambda _: lambda _: Answer(200), "failed"),
     (lambda _: lambda _: Answer(409, b"many\n"), "failed"),
@@ -386,7 +399,10 @@ def test_no_file_of_keys_asks_for_no_quorum():
 # A cell
 
 
-def test_a_cell_asks_while_its_house_is_kept_and_a_last_time_when_it_ends(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("seconds", "beats"), [("3600", 1), ("1", 3)])
+def test_a_cell_asks_on_a_beat_whether_its_log_grows_or_not_and_a_last_time_when_it_ends(
+    tmp_path, monkeypatch, seconds, beats
+):
     """By the recorder, which is a cell's one writer on Ray; one process has the same house."""
     site = Site(cell="eu-par", country="FR", city="Paris")
     home = make_home(tmp_path, site, [], port=8000, model="pony", signing=own_key(tmp_path), day=today())
@@ -402,15 +418,15 @@ def test_a_cell_asks_while_its_house_is_kept_and_a_last_time_when_it_ends(tmp_pa
     with served(answers) as stand:
         monkeypatch.setenv("EQUERRY_LOG__WITNESSES", f'["{stand.address}"]')
         monkeypatch.setenv("EQUERRY_LOG__WITNESS_KEYS", str(tmp_path / "keys"))
-        monkeypatch.setenv("EQUERRY_LOG__WITNESS_SECONDS", "3600")
+        monkeypatch.setenv("EQUERRY_LOG__WITNESS_SECONDS", seconds)
         recorder = Recorder(str(home))
         try:
             until = time.monotonic() + 30
-            while not stand.bodies and time.monotonic() < until:
+            while len(stand.bodies) < beats and time.monotonic() < until:
                 time.sleep(0.02)
             recorder.ledger.tell(Pad())
         finally:
             recorder.close()
 
-    assert len(stand.bodies) >= 2
+    assert len(stand.bodies) > beats
     assert audit(recorder.ledger) == 0
