@@ -37,7 +37,7 @@ class VllmSettings:
     pace: Pace = Pace.WAVES
     compiled: bool = False  # about a minute more to start, once; faster by a third to twice
     separate: bool = False  # a process of its own for the engine's core
-    stats: bool = False  # vLLM's own metrics, in this process's registry of prometheus_client
+    stats: bool = False  # vLLM's own metrics, in this process's own registry of metrics
     threads: str | None = None  # VLLM_CPU_OMP_THREADS_BIND: cores of each rank, such as "0|1", or "nobind"
 
 

@@ -503,6 +503,16 @@ def test_cancelling_twice_is_cancelling(world):
     assert world.store.cancel(ACME, job.id) == world.store.cancel(ACME, job.id)
 
 
+def test_a_cancelled_job_does_not_wait_and_is_not_cancelled_where_only_a_waiting_one_should_be(world):
+    job = queued(world)
+    ended = world.store.cancel(ACME, job.id, only_queued=True)
+
+    with pytest.raises(NotPossible, match="cancelled"):
+        world.store.cancel(ACME, job.id, only_queued=True)
+
+    assert world.store.get(ACME, job.id) == ended
+
+
 def test_a_deleted_job_is_unknown_to_clients_and_its_order_is_forgotten(world):
     job = done(world, running(world))
 

@@ -192,7 +192,7 @@ class MemoryCounter:
                 raise started(found)
             if found.state is State.RUNNING and not found.cancel_requested:
                 return self._t.change(found, cancel_requested=True)
-            if found.state not in (State.RUNNING, State.CANCELLED):
+            if only_queued or found.state not in (State.RUNNING, State.CANCELLED):
                 raise finished(found)
             return found
 

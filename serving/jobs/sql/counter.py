@@ -159,17 +159,21 @@ class SqlCounter:
 
     def cancel(self, tenant: TenantId, job: JobId, *, only_queued: bool = False) -> Job:
         who = {"tenant": tenant, "id": job}
+        tries = count()
 
-        def work(run: Run) -> Row | None:
+        def work(run: Run) -> tuple[Row | None, bool]:
+            again = next(tries) > 0  # an earlier try may have ended it, and lost the answer
             rows = run("cancel_queued", **who) or (() if only_queued else run("cancel_running", **who))
-            return one(rows or run("get", **who))
+            return one(rows or run("get", **who)), bool(rows) or again
 
-        row = self._db.write(work)
+        row, ours = self._db.write(work)
         if row is None:
             raise unknown(job)
         found = job_of(row)
         if found.state is State.RUNNING and only_queued:
             raise started(found)
+        if only_queued and not ours:
+            raise finished(found)
         if not found.cancel_requested or found.state in (State.SUCCEEDED, State.FAILED, State.EXPIRED):
             raise finished(found)
         return found
