@@ -67,8 +67,8 @@ class Counter(Protocol):
         """As `ahead` for each, by one look; those that do not wait, or are not there, are left out."""
 
     def cancel(self, tenant: TenantId, job: JobId, *, only_queued: bool = False) -> Job:
-        """End a queued job now, and ask for the end of a running one. A finished one raises NotPossible; a job whose end
-        was asked for already is simply returned. With `only_queued`, whatever does not wait raises NotPossible."""
+        """End a queued job now, and ask for the end of a running one. A finished one raises NotPossible; a job whose
+        end was asked for already is simply returned. With `only_queued`, whatever does not wait raises NotPossible."""
 
     def delete(self, tenant: TenantId, job: JobId) -> Job:
         """Hide a job from its clients at once, end it if need be, forget what was asked and who was to be told, and
