@@ -56,7 +56,6 @@ class Limits:
     queue_per_tenant: int = 100
     streams: int = 100  # jobs that one tenant watches at once
     retry_window_ms: int = 600_000  # in which a retry finds its first attempt
-    session_window_ms: int = 10_000  # the same for clients that do not count their attempts
     link_s: int = 24 * 3600  # life of a film's address
 
 
@@ -152,8 +151,6 @@ class Front:
     def _draft(self, caller: Caller, wish: Wish, settled: Wish, order: str) -> Draft:
         chunks = self.chunks_per_second * (settled.seconds or 1)
         window = self.limits.retry_window_ms if wish.retried else 0
-        if not window and wish.session is not None and wish.dialect == "dashscope":
-            window = self.limits.session_window_ms
         return Draft(
             id=JobId(caller.decision),
             tenant=TenantId(caller.tenant),
@@ -166,7 +163,6 @@ class Front:
             policy_digest=self.policy_digest(),
             model_digest=self.model_digest,
             idempotency_key=wish.idempotency_key,
-            session=wish.session if window == self.limits.session_window_ms else None,
             retry_window_ms=window,
             webhook=wish.webhook,
         )

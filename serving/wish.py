@@ -62,7 +62,6 @@ class Wish:
     given: tuple[Given, ...] = ()
     idempotency_key: str | None = None
     retried: bool = False  # the client says that this is not its first attempt
-    session: str | None = None  # a client's own session id, for telling retries from repeats
     metadata: tuple[tuple[str, str], ...] = ()  # the caller's own labels, given back unread
     webhook: str | None = None  # address that is told of the end
     ignored: tuple[str, ...] = ()  # fields that were sent and mean nothing here

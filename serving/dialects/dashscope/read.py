@@ -54,7 +54,7 @@ _UNDERSTOOD: Final = frozenset(
 )
 
 
-def read(body: Fields, *, session: str | None = None, names: Names = NAMES) -> Wish:
+def read(body: Fields, *, names: Names = NAMES) -> Wish:
     """POST …/video-synthesis. Raises UnknownModel, Missing, BadType, BadField, BadMedia."""
     model = f.must(body, "model", most=128)
     name = look_up(model, names)
@@ -80,7 +80,6 @@ def read(body: Fields, *, session: str | None = None, names: Names = NAMES) -> W
         audio=_audio(both, mode),
         watermark=_watermark(both, name),
         given=media,
-        session=session,
         ignored=f.unread(both, _UNDERSTOOD),
     )
 

@@ -76,8 +76,7 @@ class _Tasks:
         if request.headers.get("x-dashscope-async", "").strip().lower() != "enable":
             raise Forbidden("This API does not support synchronous calls. Send the header X-DashScope-Async: enable.")
         body = await json_of(request, self.bounds.body)
-        session = f.text(request.headers, "x-dashscope-sdk-session-id", most=128)
-        wish = await aside(request, partial(read, body, session=session, names=self.names))
+        wish = await aside(request, partial(read, body, names=self.names))
         standing = await self.desk.submit(caller_of(request), wish)
         return JSONResponse(render.created(standing, request_id_of(request)))
 
