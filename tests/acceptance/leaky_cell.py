@@ -100,7 +100,7 @@ def spoil(cell: LocalCell) -> Faults:
             faults.strike(given[0].req.removeprefix("r-"), "log", PolicyError)
 
     def marker(call: str, given: tuple[Any, ...]) -> None:
-        if call == "deliver":
+        if call == "begin":
             faults.strike(given[1].id, "marks", ValueError)
 
     studio.store = Spoiled(studio.store, store)
