@@ -9,6 +9,7 @@ is bounded, and so is how fast all callers together can whom nobody knows.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 DAY: Final = 86_400_000  # milliseconds
 AT_ONCE: Final = 10  # minutes' worth of fruitless requests that a tenant may make at once
+LINGER: Final = 0.05  # seconds between a refusal and the end of its connection: a body on its way would reset it unread
 MOST_HEADER: Final = 512  # letters that are read of a header
 NOTHING: Final = Digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of no bytes
 CLASS: Final = "x-equerry-data-class"
@@ -374,4 +376,6 @@ async def _answer(error: CellError, scope: Scope, request: str, send: Send) -> N
     shown = {**headers, "content-length": str(len(body)), "connection": "close"}
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in shown.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": True})
+    await asyncio.sleep(LINGER)
+    await send({"type": "http.response.body", "body": b""})

@@ -71,11 +71,19 @@ def test_a_body_that_does_not_say_its_length_is_stopped_where_the_room_ends():
 def test_a_length_that_does_not_fit_is_refused_before_a_byte_is_read_and_one_that_is_only_told_takes_no_room():
     async def run():
         station = Station()
-        refused = await station.come("a", declared=501)
+        await station.come("a", 200)
+        refused = await station.come("a", declared=301)
         await station.come("b", 0, declared=500)
         return type(refused), isinstance(await station.come("b", 500, declared=500), Limited)
 
     assert asyncio.run(run()) == (Limited, False)
+
+
+def test_a_length_that_never_fits_is_left_to_the_door_which_knows_that_it_is_too_large():
+    async def run():
+        return isinstance(await Station().come("a", 0, declared=501), Limited)
+
+    assert not asyncio.run(run())
 
 
 def test_who_brings_no_body_is_never_turned_away():
