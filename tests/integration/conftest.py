@@ -1,4 +1,4 @@
-"""A Postgres server for all tests of this folder."""
+"""A Postgres server for all tests of this folder, and a world of jobs in each kind of store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.worlds import Postgres, Sqlite, World, in_memory
 from tests.postgres import Server, missing
 
 
@@ -23,3 +24,17 @@ def postgres() -> Iterator[Server]:
     yield server
     server.stop("immediate")
     shutil.rmtree(home)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One store of each kind, closed behind the test."""
+    match request.param:
+        case "memory":
+            world = in_memory()
+        case "sqlite":
+            world = Sqlite(tmp_path_factory.mktemp("jobs"))()
+        case _:
+            world = Postgres(request.getfixturevalue("postgres"))()
+    yield world
+    world.store.close()

@@ -12,22 +12,9 @@ from serving.errors import Broken, Conflict, Limited
 from serving.jobs.job import Draft, TenantId, new_id
 from serving.jobs.records import Receipt
 from serving.meter.quotas import Quota
-from tests.integration.worlds import Postgres, Sqlite, World, in_memory
+from tests.integration.worlds import World
 
 ACME, BOLT = TenantId("t-acme"), TenantId("t-bolt")
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def world(request, tmp_path_factory):
-    match request.param:
-        case "memory":
-            world = in_memory()
-        case "sqlite":
-            world = Sqlite(tmp_path_factory.mktemp("jobs"))()
-        case _:
-            world = Postgres(request.getfixturevalue("postgres"))()
-    yield world
-    world.store.close()
 
 
 def draft(tenant: TenantId = ACME, **values: Any) -> Draft:

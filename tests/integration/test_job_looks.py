@@ -19,22 +19,9 @@ from serving.jobs.job import Draft, Job, JobId, State, TenantId, new_id
 from serving.jobs.records import Ahead, Backlog
 from serving.jobs.sql.queries import queries
 from serving.lookout import KEPT_S, Lookout, Seen
-from tests.integration.worlds import START, Postgres, Sqlite, World, in_memory
+from tests.integration.worlds import START, Sqlite, World
 
 ACME, BOLT = TenantId("t-acme"), TenantId("t-bolt")
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def world(request, tmp_path_factory):
-    match request.param:
-        case "memory":
-            world = in_memory()
-        case "sqlite":
-            world = Sqlite(tmp_path_factory.mktemp("jobs"))()
-        case _:
-            world = Postgres(request.getfixturevalue("postgres"))()
-    yield world
-    world.store.close()
 
 
 def queued(world: World, tenant: TenantId = ACME, **values: Any) -> Job:
