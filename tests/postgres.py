@@ -56,16 +56,31 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL to the whole family, as when memory runs out; `start` then recovers."""
-        leader = int((self.home / "db" / "postmaster.pid").read_text(encoding="ascii").split()[0])
-        os.kill(leader, signal.SIGSTOP)  # so that it starts no more children
-        children = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
-        family = [leader, *map(int, children)]
+        family = self._family()
         for process in family:
             os.kill(process, signal.SIGKILL)
         while any(map(_alive, family)):  # until then the next server would find its place taken
             time.sleep(0.01)
         for lock in (self.home / "db" / "postmaster.pid", self.home / ".s.PGSQL.5432.lock"):
             lock.unlink(missing_ok=True)  # a zombie that nobody has buried yet also counts as running
+
+    def freeze(self, seconds: float) -> None:
+        """SIGSTOP to the whole family: connections stay open, and nobody answers."""
+        family = self._family()
+        try:
+            for process in family[1:]:
+                os.kill(process, signal.SIGSTOP)
+            time.sleep(seconds)
+        finally:
+            for process in family:
+                os.kill(process, signal.SIGCONT)
+
+    def _family(self) -> list[int]:
+        """The server's processes, its leader first; that one stands still, so that it starts and buries no more."""
+        leader = int((self.home / "db" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        os.kill(leader, signal.SIGSTOP)
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
+        return [leader, *map(int, children)]
 
     def _run(self, program: str, *arguments: str) -> None:
         place = folder()
