@@ -1,15 +1,14 @@
 """The door of a cell: pure ASGI, decides on the request line and the headers, and reads no body.
 
 A request that may not come in is answered without calling `receive`, so the server never asks for the body: a client
-that waits for `100 Continue` sends none, and the connection closes. Every refusal of somebody we know is in the log
-before it is answered, and every request that may make a film is in the log before it goes on. When the log cannot be
-written, or the rules cannot be asked, nothing is let in. How fast a caller can fill the log without a film coming of it
-is bounded, and so is how fast all callers together can whom nobody knows.
+that waits for `100 Continue` sends none, and the connection closes (`farewell.py` says how). Every refusal of somebody
+we know is in the log before it is answered, and every request that may make a film is in the log before it goes on.
+When the log cannot be written, or the rules cannot be asked, nothing is let in. How fast a caller can fill the log
+without a film coming of it is bounded, and so is how fast all callers together can whom nobody knows.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +39,6 @@ log = logging.getLogger(__name__)
 
 DAY: Final = 86_400_000  # milliseconds
 AT_ONCE: Final = 10  # minutes' worth of fruitless requests that a tenant may make at once
-LINGER: Final = 0.05  # seconds between a refusal and the end of its connection: a body on its way would reset it unread
 MOST_HEADER: Final = 512  # letters that are read of a header
 NOTHING: Final = Digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")  # SHA-256 of no bytes
 CLASS: Final = "x-equerry-data-class"
@@ -376,6 +374,4 @@ async def _answer(error: CellError, scope: Scope, request: str, send: Send) -> N
     shown = {**headers, "content-length": str(len(body)), "connection": "close"}
     pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in shown.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": True})
-    await asyncio.sleep(LINGER)
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -16,6 +16,7 @@ from policies.constraints import Constraints
 from policies.tenants.tenant import TenantId
 from serving.dialects.app import application
 from serving.dialects.forms import Bounds
+from serving.farewell import Farewell
 from serving.front import Front, Limits, film_of
 from serving.gate import Gate
 from serving.media.fetch import Fetcher
@@ -114,7 +115,7 @@ class Gateway:
             at_once=media.at_once,
         )
 
-    def _outer(self) -> Outer:
+    def _outer(self) -> Farewell:
         p, s = self.parts, self.parts.settings
         inner = application(
             self.front,
@@ -150,7 +151,7 @@ class Gateway:
             fruitless=s.limits.fruitless,
         )
         door = Door(gate, p.watch.eyes, new_id=lambda: secrets.token_hex(16), reads=s.telemetry.sample_reads)
-        return Outer(door, ready=self.ready)
+        return Farewell(Outer(door, ready=self.ready))
 
     def _still(self, tenant: str) -> bool:
         found = self.parts.books.store.tenant(TenantId(tenant))

@@ -9,8 +9,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-import uvicorn
-
 from model.checkpoint import load
 from serving.errors import CellError
 from serving.gateway import FIRST_CHUNK_MS, Facts, Gateway
@@ -19,6 +17,7 @@ from serving.parts import Parts, engine, studio
 from serving.selftest import selftest_of
 from serving.telemetry.operations import bound
 from serving.telemetry.tower import keep_watch
+from serving.wire import server_of
 
 __all__ = ["LocalCell"]
 
@@ -54,9 +53,7 @@ class LocalCell:
 
     async def run(self, stop: asyncio.Event, told: Callable[[str], None], sockets: list[socket.socket]) -> None:
         """Serves until `stop`, then drains: jobs that are not done are handed back, and go on at the next start."""
-        config = uvicorn.Config(self.app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=65)
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the command line has its own
+        server = server_of(self.app)
         operations = bound(self.settings.listen.operations_host, self.settings.listen.operations_port)
         await self.engine.check()
         tasks = [

@@ -14,8 +14,6 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
-import uvicorn
-
 from policies.errors import PolicyError
 from serving.cluster.aside import Aside
 from serving.cluster.remote import Ask, RemoteLedger
@@ -27,6 +25,7 @@ from serving.settings import Listen
 from serving.settings_file import load
 from serving.telemetry.opened import Watch
 from serving.telemetry.tower import watched_over
+from serving.wire import server_of
 
 __all__ = ["Door", "shared_socket"]
 
@@ -93,9 +92,7 @@ class Door:
 
 
 async def _serve(gateway: Gateway, place: socket.socket, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-    config = uvicorn.Config(gateway.app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=65)
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # signals are Ray's
+    server = server_of(gateway.app)
     serving = asyncio.create_task(server.serve(sockets=[place]))
     stopping = asyncio.create_task(stop.wait())
     ready()

@@ -25,6 +25,7 @@ from serving.settings_file import load
 from serving.telemetry.opened import open_watch
 from serving.telemetry.operations import bound
 from serving.telemetry.tower import keep_watch
+from serving.wire import server_of
 
 __all__ = ["keep", "local_ask"]
 
@@ -113,20 +114,8 @@ async def _until_told(server: uvicorn.Server) -> None:
 
 
 def _server(settings: Keeper, desk: Desk) -> uvicorn.Server:
-    config = uvicorn.Config(
-        desk,
-        host=settings.host,
-        port=settings.port,
-        ssl_certfile=str(settings.certificate),
-        ssl_keyfile=str(settings.key),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_keep_alive=65,
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # this process has its own
-    return server
+    certificate, key = str(settings.certificate), str(settings.key)
+    return server_of(desk, host=settings.host, port=settings.port, ssl_certfile=certificate, ssl_keyfile=key)
 
 
 def local_ask(recorder: Recorder, loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
