@@ -18,6 +18,7 @@ from serving.jobs.accounts import Accounts
 from serving.jobs.bell import Bell
 from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.records import Ahead, Artefact, Backlog, Event, Listing, Parcel, Receipt, Usage
+from serving.jobs.room import Room
 from serving.jobs.rules import Rules
 
 
@@ -194,5 +195,5 @@ class Keep(Protocol):
         """Let go of connections and threads."""
 
 
-class Store(Counter, Bench, Keep, Accounts, Protocol):
+class Store(Counter, Bench, Keep, Accounts, Room, Protocol):
     """Jobs that never vanish."""

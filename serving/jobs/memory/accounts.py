@@ -127,6 +127,7 @@ class MemoryAccounts:
     def erased(self, id: str, proof: str) -> None:  # noqa: A002
         with self._t.lock:
             found = self._t.erasures[id]
+            self._t.counted = {name: row for name, row in self._t.counted.items() if row[0].tenant != found.tenant}
             if found.done is None:
                 self._t.erasures[id] = replace(found, done=self._t.clock(), proof=proof)
 

@@ -14,6 +14,7 @@ from serving.jobs.bell import CANCEL, WORK, Bell
 from serving.jobs.job import MOVES, Job, JobId, State, TenantId
 from serving.jobs.records import Artefact, Event, Parcel, Usage
 from serving.jobs.refusals import stale, unknown
+from serving.jobs.room import Held
 from serving.jobs.rules import Rules
 
 
@@ -55,6 +56,7 @@ class Tables:
     windows: dict[tuple[TenantId, int], WindowKept] = field(default_factory=dict)
     erasures: dict[str, Erasure] = field(default_factory=dict)
     data_keys: dict[TenantId, DataKey] = field(default_factory=dict)  # that are not destroyed
+    counted: dict[str, tuple[Held, int]] = field(default_factory=dict)  # by name, with when it was counted
     key_ids: dict[TenantId, list[str]] = field(default_factory=dict)  # of all that ever were
 
     def owned(self, tenant: TenantId, job: JobId) -> Job:

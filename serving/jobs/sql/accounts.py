@@ -71,7 +71,7 @@ class SqlAccounts:
         return self._db.write(work)
 
     def erased(self, id: str, proof: str) -> None:  # noqa: A002
-        self._db.write(lambda run: run("erased", id=id, proof=proof))
+        self._db.write(lambda run: (run("erase_held", id=id), run("erased", id=id, proof=proof)))
 
     def data_key(self, tenant: TenantId, id: str | None = None) -> DataKey | None:  # noqa: A002
         row = one(self._db.read("data_key", tenant=tenant))

@@ -13,7 +13,7 @@ from sqlalchemy import TextClause, TextualSelect, bindparam, column, text
 
 _HEAD: Final = re.compile(r"^-- :(name|part) (\w+)\n", re.MULTILINE)
 _ONLY: Final = re.compile(r"^(.*?) *--@(\w+)\n", re.MULTILINE)
-_LISTS: Final = ("states", "ids", "tenants")  # parameters that are several values
+_LISTS: Final = ("states", "ids", "tenants", "keys")  # parameters that are several values
 _PART: Final = re.compile(r"\{(\w+)\}")
 
 Query = TextClause | TextualSelect

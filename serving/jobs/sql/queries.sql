@@ -413,6 +413,39 @@ SELECT id FROM data_keys WHERE tenant = :tenant ORDER BY made, id
 -- :name live_data_keys
 SELECT id FROM data_keys WHERE wrapped IS NOT NULL LIMIT 1
 
+-- :name erase_held
+DELETE FROM held_bytes WHERE tenant = (SELECT tenant FROM erasures WHERE id = :id)
+
 -- :name forget
 PRAGMA wal_checkpoint(TRUNCATE) --@sqlite
 SELECT 0 AS busy --@postgresql
+
+-- Room ---------------------------------------------------------------------------------------------------------------
+
+-- :name hold_bytes
+INSERT INTO held_bytes (name, tenant, bytes, since) VALUES (:own, :tenant, :more, now_ms())
+ON CONFLICT (name) DO UPDATE SET bytes = held_bytes.bytes + excluded.bytes, since = excluded.since
+
+-- :name settle_bytes
+INSERT INTO held_bytes (name, tenant, bytes, since)
+SELECT :own, tenant, bytes, now_ms() FROM held_bytes WHERE name = :draft
+ON CONFLICT (name) DO NOTHING
+
+-- :name count_bytes
+INSERT INTO held_bytes (name, tenant, bytes, since) VALUES (:own, :tenant, :bytes, now_ms())
+ON CONFLICT (name) DO NOTHING
+
+-- :name free_bytes
+DELETE FROM held_bytes WHERE name = :own
+
+-- :name bytes_held
+SELECT bytes FROM held_sums WHERE tenant = :tenant
+
+-- :name held_before
+SELECT name, tenant, bytes FROM held_bytes WHERE since < :before AND name LIKE :shape ORDER BY since, name LIMIT :most
+
+-- :name known_bytes
+SELECT name AS key FROM held_bytes WHERE name IN :keys
+
+-- :name living
+SELECT key FROM artefacts WHERE key IN :keys AND deleted IS NULL

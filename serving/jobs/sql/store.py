@@ -13,10 +13,11 @@ from serving.jobs.sql.database import Database
 from serving.jobs.sql.keep import SqlKeep
 from serving.jobs.sql.migrate import GENERATION, migrate
 from serving.jobs.sql.postgres import CONNECTIONS, open_postgres
+from serving.jobs.sql.room import SqlRoom
 from serving.jobs.sql.sqlite import Clock, open_sqlite, wall_ms
 
 
-class SqlStore(SqlCounter, SqlBench, SqlKeep, SqlAccounts):
+class SqlStore(SqlCounter, SqlBench, SqlKeep, SqlAccounts, SqlRoom):
     """Keeps the promises of `serving.jobs.store.Store` with one database."""
 
     def __init__(self, database: Database, rules: Rules) -> None:
