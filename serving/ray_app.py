@@ -12,10 +12,13 @@ from typing import Any, Final
 
 import ray
 from ray import serve
+from ray.serve._private import replica
 from ray.serve.handle import DeploymentHandle
 
 from serving.cluster.bench import Bench
 from serving.cluster.door import Door
+from serving.cluster.loopback import LOOPBACK, keep_to_loopback
+from serving.cluster.numbers import numbers
 from serving.cluster.recorder import Recorder
 from serving.cluster.remote import Ask
 from serving.errors import Refused
@@ -36,7 +39,7 @@ class RecorderReplica(Recorder):
 
     def __init__(self, file: str) -> None:
         _begin(file)
-        super().__init__(file, node=_node)
+        super().__init__(file, node=_node, numbers=numbers(load(Path(file)).cell.name))
 
 
 class BenchReplica(Bench):
@@ -143,6 +146,8 @@ def _refuse_scattered(settings: CellSettings) -> None:
 def _begin(file: str) -> None:
     hush()
     say_little(load(Path(file)).telemetry.level)
+    if ray.util.get_node_ip_address() == LOOPBACK:
+        keep_to_loopback(replica)
 
 
 def _node() -> str:

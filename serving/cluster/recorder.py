@@ -24,6 +24,7 @@ from serving.parts import build, own_ledger
 from serving.selftest import detector_of, selftest_of
 from serving.settings_file import load
 from serving.telemetry.opened import Watch
+from serving.telemetry.scraper import Read
 from serving.telemetry.tower import watched_over
 
 __all__ = ["Recorder"]
@@ -37,14 +38,23 @@ PATIENCE: Final = 20.0  # seconds to end the house
 class Recorder:
     """What the other processes call; see `serving.cluster.remote`. Every method of it may be called again."""
 
-    def __init__(self, file: str, node: Callable[[], str] = lambda: "", watch: Watch | None = None) -> None:
-        """`file` is the settings'; `node` names the machine. A `watch` is kept by whoever gives it."""
+    def __init__(
+        self,
+        file: str,
+        node: Callable[[], str] = lambda: "",
+        watch: Watch | None = None,
+        numbers: str | Read | None = None,
+    ) -> None:
+        """`file` is the settings'; `node` names the machine, and `numbers` tells what Ray measures there. A `watch` is
+        kept by whoever gives it."""
         self.settings, self._node, self._watch = load(Path(file)), node, watch
         self.ledger: Ledger = own_ledger(self.settings)
         self._active: dict[str, tuple[str, dict[str, str]]] = {}  # by kind: the document in force, and its receipt
         self._turn = asyncio.Lock()  # one change at a time
         try:
             self.parts = build(self.settings, self.ledger, watch)
+            if numbers is not None:
+                self.parts.watch.scraper.look_at("ray", numbers)  # here alone, or each process would count it again
             self._house, self._selftest = House(self.parts), selftest_of(self.parts, detector_of(self.settings))
         except BaseException:
             self.ledger.close()

@@ -18,6 +18,7 @@ from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from policies.tenants.cell import CELL
 from serving.telemetry.allowed import Id, Words
 from serving.telemetry.metrics import Kind
 from serving.telemetry.sieve import Tally
@@ -56,7 +57,11 @@ def _words(*words: str) -> Words:
 
 _ENGINE: Final = Id(re.compile(r"[0-9]{1,4}"), "number of an engine")
 _BOUND: Final = Id(re.compile(r"[0-9.e+-]{1,24}|\+Inf"), "bound of a bucket")
-_DEPLOYMENT: Final = {"deployment": _words("gateway", "studio", "recorder"), "application": _words("cell")}
+_APPLICATION: Final = Id(re.compile(rf"studios|{CELL}"), "`studios`, or name of a cell")
+_DEPLOYMENT: Final[dict[str, Words | Id]] = {
+    "deployment": _words("gateway", "studio", "recorder"),
+    "application": _APPLICATION,
+}
 _VLLM: Final = {"engine": _ENGINE}
 _C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 
@@ -81,18 +86,16 @@ _TABLE: Final = (
     Foreign("ray_serve_deployment_error_counter", _C, "Requests to a deployment that raised.", _DEPLOYMENT),
     Foreign("ray_serve_deployment_replica_starts", _C, "Replicas started, restarts included.", _DEPLOYMENT),
     Foreign("ray_serve_deployment_replica_healthy", _G, "Healthy replicas.", _DEPLOYMENT),
+    Foreign("ray_serve_autoscaling_target_replicas", _G, "Replicas that are wanted.", _DEPLOYMENT),
     Foreign("ray_serve_deployment_queued_queries", _G, "Requests that wait for a replica.", _DEPLOYMENT),
     Foreign("ray_serve_replica_processing_queries", _G, "Requests in replicas.", _DEPLOYMENT),
     Foreign("ray_serve_deployment_processing_latency_ms", _H, "Milliseconds of a request in a replica.", _DEPLOYMENT),
-    Foreign("ray_serve_num_http_requests", _C, "Requests at Ray's proxy."),
-    Foreign("ray_serve_num_http_error_requests", _C, "Requests at Ray's proxy that were not answered well."),
-    Foreign("ray_serve_num_ongoing_http_requests", _G, "Requests at Ray's proxy now."),
     Foreign("ray_node_cpu_utilization", _G, "Per cent of this node's processors in use.", largest=True),
     Foreign("ray_node_mem_used", _G, "Bytes of this node's memory in use.", largest=True),
     Foreign("ray_node_mem_total", _G, "Bytes of this node's memory.", largest=True),
     Foreign("ray_node_gpus_utilization", _G, "Per cent of a GPU in use.", {"GpuIndex": _ENGINE}, largest=True),
     Foreign("ray_node_gram_used", _G, "Megabytes of a GPU's memory in use.", {"GpuIndex": _ENGINE}, largest=True),
-    Foreign("ray_object_store_memory", _G, "Bytes in Ray's own store."),
+    Foreign("ray_object_store_memory", _G, "Bytes of what Ray holds, in its own store and in processes."),
 )  # fmt: skip
 
 #: By name, without `_total`.

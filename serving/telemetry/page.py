@@ -63,8 +63,13 @@ def page() -> str:
 
 
 FOREIGN_HEAD: Final = """vLLM's are read where its engine runs in a process of the cell, and asked for at
-`telemetry.vllm` where it does not. Ray's are asked for at `telemetry.ray`, where KubeRay's images serve them; the Ray
-that a cell starts for itself is Ray without its extras, and serves none. Series that differ in other labels are joined.
+`telemetry.vllm` where it does not. Series that differ in other labels are joined.
+
+Ray's are told on by one process of a cell on Ray, its recorder, so that nobody counts them twice. It asks Ray's agent
+of its own machine, at the port that Ray names, or at `telemetry.ray` where the settings name an address. The agent
+needs no dashboard, but three packages of its: `opencensus`, `opencensus-context` and `aiohttp-cors`. A Ray without
+them tells nothing; then the recorder tells how many replicas of each part are healthy, as Serve's controller counts
+them. `application` is the cell's name, or `studios` on Kubernetes. Ray's reporting of usage stays off.
 
 """
 LIST_HEAD: Final = """These names and values, and no others, leave in spans, labels and log lines.

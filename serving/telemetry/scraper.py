@@ -13,8 +13,9 @@ from serving.telemetry.eyes import Eyes
 from serving.telemetry.foreign import passed, sifted
 from serving.telemetry.sieve import Tally
 
-__all__ = ["Scraper"]
+__all__ = ["Read", "Scraper"]
 
+Read = Callable[[], list[Family]]
 MOST: Final = 4 << 20  # bytes of one answer
 
 
@@ -29,13 +30,23 @@ class Scraper:
         *,
         seconds: float,
         every: float,
-        here: Mapping[str, Callable[[], list[Family]]] | None = None,
+        here: Mapping[str, Read] | None = None,
     ) -> None:
         """`sources` are addresses by `vllm` and `ray`; each has `seconds` for an answer, `every` so many seconds.
         What is in this process is read from `here` instead."""
-        self._sources, self._eyes, self._tally, self._seconds, self._every = sources, eyes, tally, seconds, every
-        self._here = here or {}
+        self._sources, self._here = dict(sources), dict(here or {})
+        self._eyes, self._tally, self._seconds, self._every = eyes, tally, seconds, every
         self._kept: dict[str, list[Family]] = {}
+
+    def look_at(self, source: str, where: str | Read) -> None:
+        """One more source, by its address or by what reads it here. Only before `run`, and not where settings name
+        one."""
+        if source in self._sources:
+            return
+        if isinstance(where, str):
+            self._sources[source] = where
+        else:
+            self._here[source] = where
 
     def families(self) -> Iterator[Family]:
         """As they were last seen."""

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from tests.acceptance.test_cell import Cell, made
 
 PATIENCE = 600.0  # seconds for what Ray does; a machine that is busy needs them
 LONG = {"prompt": "a red ball", "seconds": "12", "size": "64x64"}
+
+LISTENS = "0A"  # in /proc/net/tcp
+LOOPBACKS = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")  # 127.0.0.1 and ::1
 
 on_ray = [
     pytest.mark.slow,
@@ -115,6 +118,35 @@ def processes(*titles: str) -> list[int]:
             if path.read_bytes().decode("utf-8", "replace").startswith(titles):
                 found.append(int(path.parent.name))
     return found
+
+
+def below(pid: int) -> set[int]:
+    """Processes that this one has started, and those that they have; itself too."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # one that has just ended
+            parents[int(path.parent.name)] = int(path.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def listening(pids: Iterable[int]) -> dict[str, str]:
+    """Addresses that these processes listen on, as the kernel writes them, each with the title of a process."""
+    titles: dict[str, str] = {}
+    for pid in pids:
+        with suppress(OSError):
+            title = Path(f"/proc/{pid}/cmdline").read_bytes()[:60].decode("utf-8", "replace")
+            titles |= {str(link.readlink()): title for link in Path(f"/proc/{pid}/fd").iterdir()}
+    lines = [
+        line.split() for kind in ("tcp", "tcp6") for line in Path("/proc/net", kind).read_text("ascii").splitlines()
+    ]
+    return {
+        line[1]: titles[f"socket:[{line[9]}]"]
+        for line in lines
+        if line[3] == LISTENS and f"socket:[{line[9]}]" in titles
+    }
 
 
 def until(true: Callable[[], bool], else_: str, seconds: float = PATIENCE, pause: float = 0.2) -> None:

@@ -7,13 +7,29 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
-from tests.acceptance.ray_cell import LONG, PATIENCE, RayCell, on_a_ray, on_ray, until
+from serving.cluster.numbers import HEALTHY
+from serving.telemetry.tower import MOST as MOST_PORTS
+from tests.acceptance.ray_cell import (
+    LONG,
+    LOOPBACKS,
+    PATIENCE,
+    RayCell,
+    below,
+    listening,
+    on_a_ray,
+    on_ray,
+    processes,
+    until,
+)
 from tests.acceptance.test_cell import equerry, submit
 from tests.tiny import with_tiny_model
 
@@ -58,6 +74,36 @@ def test_no_body_byte_of_a_denied_request_is_asked_for(cell):
 
     assert answer[:13] in (b"HTTP/1.1 401 ", b"HTTP/1.1 421 ")
     assert b"100 Continue" not in answer
+
+
+def test_all_of_its_ray_listens_on_loopback_alone(cell):
+    assert cell.process is not None
+    mine = {cell.process.pid, *processes(f"ray::ServeReplica:{cell.name}:")}
+
+    found = listening(set().union(*map(below, mine)))
+
+    assert {title for title in found.values() if title.startswith("ray::ServeReplica")} != set()
+    assert {address: title for address, title in found.items() if not address.startswith(LOOPBACKS)} == {}
+
+
+def test_operators_read_rays_own_numbers_of_this_cell_once_and_nothing_that_names_places(cell):
+    def told() -> Counter[tuple[str, str]]:
+        return Counter((s.labels["deployment"], s.labels["application"]) for s in samples(cell) if s.name == HEALTHY)
+
+    until(lambda: len(told()) == 3, "Ray's numbers did not come", 120)
+
+    assert told() == Counter([(part, cell.name) for part in ("gateway", "recorder", "studio")])
+    assert {label for sample in samples(cell) for label in sample.labels} <= {"application", "deployment", "le"}
+
+
+def samples(cell: RayCell) -> list[Sample]:
+    """What operators read of Ray's at all ports of the cell's processes."""
+    found: list[Sample] = []
+    for port in range(cell.port + 1, cell.port + 1 + MOST_PORTS):
+        with suppress(httpx.HTTPError):
+            text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=20).text
+            found += [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return [sample for sample in found if sample.name.startswith("ray_")]
 
 
 def test_a_studio_that_is_killed_is_replaced_and_its_jobs_go_on(cell):

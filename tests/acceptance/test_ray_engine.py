@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.ray_cell import RayCell, on_a_ray, on_ray, processes
+from tests.acceptance.ray_cell import RayCell, below, on_a_ray, on_ray, processes
 from tests.acceptance.test_cell import submit
 from tests.tiny import TINY, with_tiny_model
 
@@ -41,18 +40,6 @@ def settled(folder: Path) -> None:
     with_tiny_model(folder, SETTINGS, SMALL)
     file = folder / "cell.toml"
     file.write_text(file.read_text("utf-8").replace("[engine]\n", ENGINE), "utf-8")
-
-
-def below(pid: int) -> set[int]:
-    """Processes that this one has started, and those that they have."""
-    parents: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # one that has just ended
-            parents[int(path.parent.name)] = int(path.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
 
 
 def ranks(cell: RayCell) -> list[int]:

@@ -21,6 +21,8 @@ from policies.log.entry import CatalogueActivated, Gap, Pad
 from serving.cluster.aside import Aside
 from serving.cluster.bench import STUCK, Pulse
 from serving.cluster.door import shared_socket
+from serving.cluster.loopback import keep_to_loopback
+from serving.cluster.numbers import address, healthy
 from serving.cluster.recorder import Recorder
 from serving.cluster.remote import MOST_WAITING, RemoteLedger
 from serving.cluster.scaling import Scaling, wanted
@@ -28,6 +30,8 @@ from serving.errors import Refused, Unavailable
 from serving.home import Site, make_home, own_key, today
 from serving.media.marks.selftest import Outcome
 from serving.settings import Listen
+from serving.telemetry.foreign import sifted
+from serving.telemetry.sieve import Tally
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -177,6 +181,46 @@ def cut_off(fault: Exception) -> RemoteLedger:
         raise fault
 
     return RemoteLedger(ask)
+
+
+# What Ray says of itself.
+
+NODES: list[dict[str, Any]] = [
+    {"NodeID": "a", "MetricsExportPort": 40_001},
+    {"NodeID": "b", "MetricsExportPort": -1},
+    {"NodeID": "c"},
+]
+
+
+@pytest.mark.parametrize(("node", "found"), [("a", "http://127.0.0.1:40001/metrics"), ("b", ""), ("c", ""), ("d", "")])
+def test_rays_metrics_are_asked_for_where_its_agent_of_this_machine_has_a_port(node, found):
+    assert address(NODES, node) == found
+
+
+def test_replicas_that_run_are_counted_by_part_and_pass_the_list():
+    told = healthy("eu-par", {"studio": {"RUNNING": 2, "STARTING": 1}, "gateway": {"STOPPING": 1}})
+
+    tally = Tally()
+    samples = [sample for family in sifted(told, "ray", tally) for sample in family.samples]
+    assert {(s.labels["application"], s.labels["deployment"]): s.value for s in samples} == {
+        ("eu-par", "studio"): 2, ("eu-par", "gateway"): 0,
+    }  # fmt: skip
+    assert tally.dropped == {}
+
+
+def test_a_replicas_own_port_is_kept_to_loopback():
+    asked: list[str] = []
+    replica = SimpleNamespace(add_port_to_grpc_server=lambda server, address: server.append(address) or 7)
+
+    keep_to_loopback(replica)
+
+    assert replica.add_port_to_grpc_server(asked, "[::]:0") == 7
+    assert asked == ["127.0.0.1:0"]
+
+
+def test_a_ray_that_opens_its_ports_another_way_is_refused():
+    with pytest.raises(Unavailable, match="another way"):
+        keep_to_loopback(SimpleNamespace())
 
 
 # What goes on beside its owner.

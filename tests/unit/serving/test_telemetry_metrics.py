@@ -133,8 +133,8 @@ python_info{{implementation="{CANARY}"}} 1.0
 """
 CALLS = "ray_serve_deployment_request_counter_total"
 RAY = f"""# TYPE {CALLS} counter
-{CALLS}{{application="cell",deployment="gateway",replica="a",route="/{CANARY}",ip="10.0.0.1"}} 2
-{CALLS}{{application="cell",deployment="gateway",replica="b",route="/x",ip="10.0.0.2"}} 3
+{CALLS}{{application="eu-par",deployment="gateway",replica="a",route="/{CANARY}",ip="10.0.0.1"}} 2
+{CALLS}{{application="eu-par",deployment="gateway",replica="b",route="/x",ip="10.0.0.2"}} 3
 {CALLS}{{application="{CANARY}",deployment="gateway",replica="b"}} 9
 """
 
@@ -166,7 +166,7 @@ def test_of_vllms_metrics_the_listed_pass_without_their_paths():
 def test_rays_metrics_are_added_up_over_what_is_dropped():
     found = passed(RAY, "ray", Tally())
 
-    where = (("application", "cell"), ("deployment", "gateway"))
+    where = (("application", "eu-par"), ("deployment", "gateway"))
     assert told_of(found) == {("ray_serve_deployment_request_counter_total", where): 5}
 
 
@@ -198,6 +198,20 @@ def test_metrics_of_this_process_are_read_without_an_address_and_may_fail():
         scraper = Scraper({}, BLIND, Tally(), seconds=1, every=60, here={"vllm": read})  # type: ignore[dict-item]  # it fails
 
         assert asyncio.run(looked_at(scraper)) == told
+
+
+def test_a_source_that_the_settings_name_stays_and_another_may_be_added_before_the_first_look():
+    registry = CollectorRegistry()
+    Gauge("ray_serve_deployment_replica_healthy", "x", ["deployment"], registry=registry).labels("studio").set(2)
+    free, named = (
+        Scraper(source, BLIND, Tally(), seconds=1, every=60) for source in ({}, {"ray": "http://127.0.0.1:9"})
+    )
+
+    for scraper in (free, named):
+        scraper.look_at("ray", lambda: list(registry.collect()))
+
+    healthy = ("ray_serve_deployment_replica_healthy", (("deployment", "studio"),))
+    assert [asyncio.run(looked_at(scraper)) for scraper in (free, named)] == [{healthy: 2}, {}]
 
 
 def test_one_source_cannot_speak_for_the_other():
