@@ -52,13 +52,13 @@ class Part:
 PARTS: Final = (
     Part("waves", "films a minute: waves, slots, Hugging Face", Vllm.BETTER, quick="--batch 1 --repeats 1"),
     Part("ranks", "tensor parallel on one and two ranks", Vllm.NEEDED, quick="--batch 1 --repeats 1"),
-    Part("cell_tax", "a cell over its bare engine", Vllm.NEEDED, device=False, quick="--films 2 --repeats 1"),
+    Part("cell_tax", "a cell over its bare engine", Vllm.NEEDED, device=False, quick="--films 8 --repeats 1"),
     Part("pages", "films in flight for each GiB", Vllm.NEEDED, quick="--films 24"),
     Part("doors", "gate, submit and poll", device=False),
     Part("start", "from nothing to the first film", Vllm.BETTER, quick="--repeats 1"),
     Part("growth", "length and size", quick="--repeats 1"),
     Part("first", "first chunk that plays, and memory of a long film", quick="--repeats 1 --seconds 4"),
-    Part("where", "where the time of a film goes", Vllm.BETTER, quick="--rounds 1"),
+    Part("where", "where the time of a film goes", Vllm.BETTER, quick="--films 4"),
 )
 
 

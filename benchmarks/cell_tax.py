@@ -1,36 +1,43 @@
 """What a cell costs beside the engine inside it: `python -m benchmarks.cell_tax`.
 
-Three ways make the very same films in the same run: prompts, seeds and lengths are one list.
+Each way makes films of one length and size, all different, in a steady state: so many askers, each of which wishes for
+its next film when its last has ended (`benchmarks.steady`).
 
     bare engine              codes, and nothing is done with them
     engine, rendered, MP4    each chunk is rendered and compressed in a thread while the next is decoded; then a file
-    whole cell               a client's wish over HTTP until it hears `completed`: gate, decision in the log, admission,
+    whole cell               a client's wish over HTTP until it hears of its end: gate, decision in the log, admission,
                              durable job, a checkpoint for each chunk, the same rendering and compression, watermarks
                              in picture and sound, a signed manifest, a preview picture and a sheet, objects, two
                              entries in the log, usage
+    whole cell, a line       the same with twice as many clients as the engine takes films, so that some always wait:
+                             a cell that has more to do than it can
 
 So `over films` is what the keeping of promises costs, and `tax`, over the bare engine, what the rest of a film costs
-too. `cpu s` is processor time of a film, of this process and those that it has started, and depends little on what else
-the machine does. Start-up and one film of warming up are left out.
+too. The clients of the cell have a process of their own and by default listen to server-sent events, since then as many
+films are in flight as there are clients, as in the other ways; `--hear polls` asks as OpenAI's SDK does. `cpu s` is
+processor time of a film, told apart in `engine`, `rest` and `client` (`benchmarks.spent`); it depends little on what
+else the machine does, and the clients' is not the cell's. Start-up and the first films are left out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import platform
 import secrets
 import socket
-import time
+import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import partial
+from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Final
 
 import httpx
 import torch
@@ -39,11 +46,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.engine import COLOURS, SHAPES
+from benchmarks.askers import Hear, clip_of
+from benchmarks.spent import spent
+from benchmarks.steady import Lap, Laps, asked_steadily
 from model.checkpoint import Model, load
-from model.clip import Clip, Mode, Size
+from model.clip import Clip
 from model.engine import Engine, Task
-from model.errors import Unavailable
 from model.generate import Generator
 from model.make import Maker
 from model.media import Encoder
@@ -56,7 +64,9 @@ from serving.parts import Parts, build, engine, now_ms
 from serving.settings import CellSettings
 from serving.settings_file import load as load_settings
 
-MINUTES = 60.0
+MINUTES: Final = 60.0
+APART: Final = 0.13  # seconds between the first wishes of two askers
+RANGE: Final = 100_000  # numbers of films that one way may use, so that no two ways share a prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,81 +75,107 @@ class Row:
 
     way: str
     at_once: int
-    clips_per_minute: float  # median
+    clips_per_minute: float  # median of the laps
     slowest: float
     fastest: float
-    cpu_s: float  # processor time of one film
+    engine_s: float  # processor time of one film, here and below; medians
+    rest_s: float
+    client_s: float
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of one film, its client's left out."""
+        return self.engine_s + self.rest_s
 
 
-def clips(count: int, first: int, seconds: int) -> list[Clip]:
-    """As many films, all different."""
-    said = [f"a {COLOURS[n % 8]} {SHAPES[n % 5]} bounces up and down {n}" for n in range(first, first + count)]
-    return [
-        Clip(prompt=text, mode=Mode.T2V, size=Size(64, 64), seconds=seconds, seed=first + n)
-        for n, text in enumerate(said)
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured."""
+
+    at_once: int
+    films: int  # of a lap
+    laps: int
+    seconds: int  # of a film
+    hear: Hear
+    done: Callable[[], None]  # a lap has ended
+
+    def laps_of(self, askers: int, client: int | None = None) -> Laps:
+        """For one way."""
+        return Laps(
+            ramp=2 * askers, films=self.films, laps=self.laps, look=partial(spent, client), tell=self.done
+        )  # fmt: skip
 
 
-Way = Callable[[Sequence[Clip]], Awaitable[None]]
+One = Callable[[Clip], Awaitable[None]]
 
 
-async def timed(
-    way: str, at_once: int, do: Way, *, films: int, repeats: int, seconds: int, done: Callable[[], None]
-) -> Row:
-    """Clips a minute, `at_once` of them at a time."""
-    await do(clips(1, 9_000, seconds))
-    speeds, before = list[float](), spent()
-    for repeat in range(repeats):
-        wanted = clips(films, 100 * repeat, seconds)
-        began = time.perf_counter()
-        for start in range(0, films, at_once):
-            await do(wanted[start : start + at_once])
-        speeds.append(MINUTES * films / (time.perf_counter() - began))
-        done()
+async def inside(plan: Plan, way: str, askers: int, first: int, one: One) -> Row:
+    """A way whose askers are coroutines of this process."""
+    laps = plan.laps_of(askers)
+
+    async def film(number: int) -> None:
+        await one(clip_of(first + number, plan.seconds))
+        laps.end()
+
+    await asked_steadily(film, askers, APART, lambda: not laps.over)
+    return _row(way, askers, laps.seen())
+
+
+async def outside(plan: Plan, way: str, askers: int, first: int, url: str, key: str) -> Row:
+    """A way whose askers are clients in a process of their own."""
+    clients = await started(url, key, askers, first, plan.seconds, plan.hear)
+    laps = plan.laps_of(askers, clients.pid)
+    await heard(clients, laps)
+    return _row(way, askers, laps.seen())
+
+
+async def started(url: str, key: str, askers: int, first: int, seconds: int, hear: Hear) -> Process:
+    """Clients that have begun to ask; `heard` waits for them."""
+    told = [sys.executable, "-m", "benchmarks.askers", url, "--askers", str(askers), "--apart", str(APART)]
+    more = ["--seconds", str(seconds), "--first", str(first), "--hear", hear.value]
+    clients = await asyncio.create_subprocess_exec(*told, *more, stdin=PIPE, stdout=PIPE)
+    assert clients.stdin is not None
+    clients.stdin.write(f"{key}\n".encode())
+    return clients
+
+
+async def heard(clients: Process, laps: Laps) -> None:
+    """Counts what they say has ended, and lets them stop when that was enough."""
+    assert clients.stdin is not None
+    assert clients.stdout is not None
+    async for _ in clients.stdout:
+        laps.end()
+        if laps.over:
+            clients.stdin.close()
+    if await clients.wait() or not laps.over:
+        raise SystemExit("The clients stopped before the end, so there is nothing to show. Look at what they said.")
+
+
+def _row(way: str, askers: int, laps: Sequence[Lap]) -> Row:
+    speeds = [MINUTES * lap.films / lap.seconds for lap in laps]
     return Row(
         way=way,
-        at_once=at_once,
+        at_once=askers,
         clips_per_minute=median(speeds),
         slowest=min(speeds),
         fastest=max(speeds),
-        cpu_s=(spent() - before) / (films * repeats),
+        engine_s=median(lap.spent.engine / lap.films for lap in laps),
+        rest_s=median(lap.spent.rest / lap.films for lap in laps),
+        client_s=median(lap.spent.client / lap.films for lap in laps),
     )
 
 
-def spent() -> float:
-    """Seconds of processor time of this process and of those that it has started (proc(5), stat)."""
-    return sum(_spent(process) for process in (os.getpid(), *_children(os.getpid())))
-
-
-def _spent(process: int) -> float:
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
-    except OSError:  # it has ended
-        return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # with its children that have ended
-
-
-def _children(process: int) -> Iterator[int]:
-    for told in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in map(int, told.read_text("ascii").split()):
-            yield child
-            yield from _children(child)
-
-
-def bare(inside: Engine, maker: Maker) -> Way:
+def bare(works: Engine, maker: Maker) -> One:
     """Codes alone."""
 
     async def one(clip: Clip) -> None:
-        async for _ in inside.submit(Task(job=secrets.token_hex(8), order=maker.ready(clip).order)):
+        async for _ in works.submit(Task(job=secrets.token_hex(8), order=maker.ready(clip).order)):
             pass
 
-    async def do(wanted: Sequence[Clip]) -> None:
-        await asyncio.gather(*map(one, wanted))
-
-    return do
+    return one
 
 
-def rendered(inside: Engine, maker: Maker, folder: Path) -> Way:
+def rendered(works: Engine, maker: Maker, folder: Path) -> One:
     """Codes, frames, sound and an MP4, without any of the cell."""
     c = maker.model.config
 
@@ -147,33 +183,12 @@ def rendered(inside: Engine, maker: Maker, folder: Path) -> Way:
         ready = await asyncio.to_thread(maker.ready, clip)
         film = Development(maker.model, clip.size, ready.frames)
         encoder = Encoder(clip.size, Fraction(c.video.fps), c.audio.rate)
-        async for chunk in inside.submit(Task(job=secrets.token_hex(8), order=ready.order)):
+        async for chunk in works.submit(Task(job=secrets.token_hex(8), order=ready.order)):
             await asyncio.to_thread(lambda codes: encoder.add(film.add(codes)), chunk.codes)
         body = await asyncio.to_thread(lambda: encoder.finish(film.sound()))
         await asyncio.to_thread((folder / f"{secrets.token_hex(8)}.mp4").write_bytes, body)
 
-    async def do(wanted: Sequence[Clip]) -> None:
-        await asyncio.gather(*map(one, wanted))
-
-    return do
-
-
-def through(client: httpx.AsyncClient) -> Way:
-    """From a client's wish to the film that it could fetch."""
-
-    async def one(clip: Clip) -> None:
-        wish = {"prompt": clip.prompt, "seconds": str(clip.seconds), "size": str(clip.size), "seed": clip.seed}
-        answer = (await client.post("/v1/videos", json=wish)).raise_for_status().json()
-        while answer["status"] not in ("completed", "failed"):
-            await asyncio.sleep(0.05)
-            answer = (await client.get(f"/v1/videos/{answer['id']}")).raise_for_status().json()
-        if answer["status"] == "failed":
-            raise Unavailable("A film failed, so there is nothing to measure. Run the cell's tests.")
-
-    async def do(wanted: Sequence[Clip]) -> None:
-        await asyncio.gather(*map(one, wanted))
-
-    return do
+    return one
 
 
 def home(folder: Path, kind: str, films: int) -> CellSettings:
@@ -188,9 +203,22 @@ def home(folder: Path, kind: str, films: int) -> CellSettings:
     return told.model_copy(update={"engine": chosen, "listen": listen})
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a cell that runs can be reached, and by which key."""
+
+    url: str
+    key: str
+
+    def client(self) -> httpx.AsyncClient:
+        """One that shows the key."""
+        shown = {"authorization": f"Bearer {self.key}"}
+        return httpx.AsyncClient(base_url=self.url, headers=shown, timeout=60, trust_env=False)
+
+
 @asynccontextmanager
-async def cell(settings: CellSettings) -> AsyncIterator[httpx.AsyncClient]:
-    """A cell that runs, and a client with a key."""
+async def cell(settings: CellSettings) -> AsyncIterator[Door]:
+    """A cell that runs."""
     parts = build(settings)
     stop, ready = asyncio.Event(), asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as place:
@@ -198,10 +226,7 @@ async def cell(settings: CellSettings) -> AsyncIterator[httpx.AsyncClient]:
         running = asyncio.create_task(LocalCell(parts).run(stop, lambda _: ready.set(), [place]))
         try:
             await asyncio.wait([running, asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
-            address = f"http://127.0.0.1:{place.getsockname()[1]}"
-            shown = {"authorization": f"Bearer {key}"}
-            async with httpx.AsyncClient(base_url=address, headers=shown, timeout=60, trust_env=False) as client:
-                yield client
+            yield Door(f"http://127.0.0.1:{place.getsockname()[1]}", key)
         finally:
             stop.set()
             await running
@@ -225,68 +250,84 @@ def _port() -> int:
         return int(place.getsockname()[1])
 
 
-async def measured(
-    kind: str, films: int, repeats: int, seconds: int, folder: Path, model: Model, done: Callable[[], None]
-) -> list[Row]:
+async def measured(kind: str, plan: Plan, folder: Path, model: Model) -> list[Row]:
     """The bare engine one by one and at once, the same with rendering, and the cell."""
-    settings, maker = home(folder / "cell", kind, films), Maker(Generator(model))
-    rows = []
-    inside = engine(settings, model)
+    settings, maker = home(folder / "cell", kind, plan.at_once), Maker(Generator(model))
+    rows, first, many = [], count(step=RANGE), plan.at_once
+    works = engine(settings, model)
     try:
-        await inside.check()
-        for way, at_once, do in (
-            ("bare engine", 1, bare(inside, maker)),
-            ("bare engine", films, bare(inside, maker)),
-            ("engine, rendered, MP4", films, rendered(inside, maker, folder)),
+        await works.check()
+        for way, askers, one in (
+            ("bare engine", 1, bare(works, maker)),
+            ("bare engine", many, bare(works, maker)),
+            ("engine, rendered, MP4", many, rendered(works, maker, folder)),
         ):
-            rows.append(await timed(way, at_once, do, films=films, repeats=repeats, seconds=seconds, done=done))
+            rows.append(await inside(plan, way, askers, next(first), one))
     finally:
-        await inside.close()
-    async with cell(settings) as client:
-        do = through(client)
-        rows.append(await timed("whole cell", films, do, films=films, repeats=repeats, seconds=seconds, done=done))
+        await works.close()
+    async with cell(settings) as door:
+        for way, askers in (("whole cell", many), ("whole cell, a line", 2 * many)):
+            rows.append(await outside(plan, way, askers, next(first), door.url, door.key))
     return rows
 
 
 def main(
     kind: Annotated[str, typer.Option("--engine", help="torch or vllm.", metavar="torch|vllm")] = "vllm",
-    films: Annotated[int, typer.Option(min=2, max=64, help="Films of each measurement, at once.")] = 8,
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats of each measurement.")] = 3,
+    at_once: Annotated[int, typer.Option(min=2, max=64, help="Films in flight, and the engine's batch.")] = 8,
+    films: Annotated[int, typer.Option(min=2, help="Films of a lap; more than are in flight, to be of use.")] = 32,
+    repeats: Annotated[int, typer.Option(min=1, help="Laps of each way.")] = 3,
     seconds: Annotated[int, typer.Option(min=2, max=15, help="Length of each film.")] = 2,
+    hear: Annotated[Hear, typer.Option(help="How the cell's clients hear of the end.")] = Hear.EVENTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measures clips a minute of the bare engine and of a whole cell around it."""
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(kind, total=4 * repeats)
-        rows = asyncio.run(measured(kind, films, repeats, seconds, Path(folder), load(), lambda: progress.advance(bar)))
+        bar = progress.add_task(kind, total=5 * repeats)
+        plan = Plan(
+            at_once=at_once, films=films, laps=repeats, seconds=seconds, hear=hear, done=lambda: progress.advance(bar)
+        )  # fmt: skip
+        rows = asyncio.run(measured(kind, plan, Path(folder), load()))
     machine = f"{platform.processor() or platform.machine()}, torch on {torch.get_num_threads()} threads"
     if as_json:
-        shown = {"machine": machine, "engine": kind, "seconds": seconds, "rows": [asdict(row) for row in rows]}
-        typer.echo(json.dumps(shown, indent=2))
+        told = {"machine": machine, "engine": kind, "seconds": seconds, "hear": hear.value}
+        typer.echo(json.dumps({**told, "rows": [_told(row, rows) for row in rows]}, indent=2))
         return
     show(rows, f"Clips of {seconds} s a minute, engine {kind} ({machine})")
 
 
 def show(rows: Sequence[Row], title: str) -> None:
     """Prints the table; the taxes are over the bare engine, and over films without a cell, with as many at once."""
-    alone, bare_row, film_row = rows[0], rows[1], rows[2]
     table = Table(title=title)
-    for heading in ("way", "at once", "clips/min", "from … to", "gain", "cpu s", "tax", "over films"):
+    for heading in HEADS:
         table.add_column(heading, justify="left" if heading == "way" else "right", no_wrap=True)
     for row in rows:
-        gain = f"{row.clips_per_minute / alone.clips_per_minute:.2f}x"
-        taxes = ("" if row in rows[:n] else _tax(row, over) for n, over in ((2, bare_row), (3, film_row)))
-        spread = f"{row.slowest:.1f} … {row.fastest:.1f}"
-        table.add_row(
-            row.way, str(row.at_once), f"{row.clips_per_minute:.1f}", spread, gain, f"{row.cpu_s:.2f}", *taxes
-        )
-    Console(width=110).print(table)
+        table.add_row(*_cells(row, rows))
+    Console(width=130).print(table)
 
 
-def _tax(row: Row, over: Row) -> str:
+HEADS: Final = (
+    "way", "at once", "clips/min", "from … to", "gain", "cpu s", "engine", "rest", "client", "tax", "over films",
+)  # fmt: skip
+
+
+def _cells(row: Row, rows: Sequence[Row]) -> Iterator[str]:
+    yield row.way
+    yield str(row.at_once)
+    yield f"{row.clips_per_minute:.1f}"
+    yield f"{row.slowest:.1f} … {row.fastest:.1f}"
+    yield f"{row.clips_per_minute / rows[0].clips_per_minute:.2f}x"
+    yield from (f"{each:.3f}" for each in (row.cpu_s, row.engine_s, row.rest_s, row.client_s))
+    yield from ("" if row in rows[:n] else f"{_tax(row, over):.0%}" for n, over in ((2, rows[1]), (3, rows[2])))
+
+
+def _told(row: Row, rows: Sequence[Row]) -> dict[str, object]:
+    return {**asdict(row), "cpu_s": row.cpu_s, "tax": _tax(row, rows[1]), "over_films": _tax(row, rows[2])}
+
+
+def _tax(row: Row, over: Row) -> float:
     """The part of its films a minute that a way costs."""
-    return f"{100 * (1 - row.clips_per_minute / over.clips_per_minute):.0f} %"
+    return 1 - row.clips_per_minute / over.clips_per_minute
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Where the time of a film goes, one alone and eight at once: `python -m benchmarks.where`.
 
-A whole cell on loopback makes the films, and the functions that do the work are timed from outside, each without what
-it calls that is timed too. On a processor it is the thread's own time, so neither another program nor a wait counts; on
-a GPU it is the clock, with the GPU waited for. What is left of the process's time is HTTP, gate, log and objects.
+A whole cell on loopback makes the films, for clients in a process of their own (`benchmarks.askers`), and the functions
+that do the work are timed from outside, each without what it calls that is timed too. On a processor it is the thread's
+own time, so neither another program nor a wait counts; on a GPU it is the clock, with the GPU waited for. An engine in
+a process of its own is one stage. What is left of the cell's time is HTTP, gate, log and objects.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial, wraps
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time, thread_time
+from time import perf_counter, thread_time
 from typing import Annotated, Any, Final
 
-import httpx
 import torch
 import typer
 from rich.console import Console
@@ -29,10 +29,12 @@ from rich.table import Table
 
 import model.generate
 import model.render
-from benchmarks.cell_tax import cell, clips, home
+from benchmarks.askers import Hear
+from benchmarks.cell_tax import cell, heard, home, started
 from benchmarks.hardware import DEVICE_HELP, here, told
 from benchmarks.picture import Bar, Part, page
-from model.clip import Clip
+from benchmarks.spent import Spent, spent
+from benchmarks.steady import Lap, Laps
 from model.engines.loop import EngineLoop
 from model.engines.torch_stepper import TorchStepper
 from model.media import Encoder
@@ -48,7 +50,7 @@ from serving.studio.pictures import Pictures
 
 STORE: Final = (SqlCounter, SqlBench, SqlKeep, SqlAccounts)
 REST: Final = "HTTP, gate, log, objects"
-LOOK: Final = 1.0  # seconds between two questions of a client
+CORE: Final = "engine's own process"
 Place = tuple[str, Any, str]  # stage, what holds the function, its name
 
 
@@ -157,36 +159,31 @@ def timed(stages: Stages, kind: str) -> Iterator[None]:
             setattr(holder, name, function)
 
 
-async def made(client: httpx.AsyncClient, wanted: Sequence[Clip]) -> None:
-    """Has a cell make films, and asks it seldom: the client is in this process, and its questions count too."""
-
-    async def one(clip: Clip) -> None:
-        wish = {"prompt": clip.prompt, "seconds": str(clip.seconds), "size": str(clip.size), "seed": clip.seed}
-        answer = (await client.post("/v1/videos", json=wish)).raise_for_status().json()
-        while answer["status"] not in ("completed", "failed"):
-            await asyncio.sleep(LOOK)
-            answer = (await client.get(f"/v1/videos/{answer['id']}")).raise_for_status().json()
-        if answer["status"] == "failed":
-            raise SystemExit("A film failed, so there is nothing to measure. Run the cell's tests.")
-
-    await asyncio.gather(*map(one, wanted))
-
-
-async def measured(kind: str, device: str, loads: Sequence[int], seconds: int, rounds: int, folder: Path) -> list[Row]:
-    """One cell; each load is made so many times, after one film that warms up."""
+async def measured(kind: str, device: str, loads: Sequence[int], seconds: int, films: int, folder: Path) -> list[Row]:
+    """One cell; for each load, so many films while as many more are in flight."""
     stages, rows = Stages(device), list[Row]()
     with timed(stages, kind):
-        async with cell(home(folder / "cell", kind, max(loads))) as client:
-            make = partial(made, client)
-            await make(clips(1, 9_000, seconds))
-            for load in loads:
-                stages.seconds.clear()
-                began, worked = perf_counter(), process_time()
-                for number in range(rounds):
-                    await make(clips(load, 100 * load + 10 * number, seconds))
-                whole = perf_counter() - began if device == "cuda" else process_time() - worked
-                rows += _rows(load, load * rounds, dict(stages.seconds), whole)
+        async with cell(home(folder / "cell", kind, max(loads))) as door:
+            for place, load in enumerate(loads):
+                clients = await started(door.url, door.key, load, 1000 * place, seconds, Hear.EVENTS)
+                looks: list[dict[str, float]] = []
+
+                def look(client: int = clients.pid, looks: list[dict[str, float]] = looks) -> Spent:
+                    looks.append(dict(stages.seconds))
+                    return spent(client)
+
+                laps = Laps(ramp=2 * load, films=films, laps=1, look=look)
+                await heard(clients, laps)
+                (lap,) = laps.seen()
+                took = {stage: seconds - looks[0].get(stage, 0.0) for stage, seconds in looks[1].items()}
+                took |= {CORE: lap.spent.core} if lap.spent.core else {}
+                rows += _rows(load, films, took, _whole(lap, device))
     return rows
+
+
+def _whole(lap: Lap, device: str) -> float:
+    """Seconds of which the stages are parts; the clients' own are none of them."""
+    return lap.seconds if device == "cuda" else lap.spent.engine + lap.spent.rest
 
 
 def _rows(load: int, films: int, spent: dict[str, float], whole: float) -> list[Row]:
@@ -211,14 +208,14 @@ def main(
     ),
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "cpu",
     seconds: Annotated[int, typer.Option(min=2, max=15, help="Length of each film.")] = 2,
-    rounds: Annotated[int, typer.Option(min=1, help="Times that each load is made.")] = 2,
+    films: Annotated[int, typer.Option(min=2, help="Films that are looked at, of each load.")] = 24,
     out: Annotated[Path | None, typer.Option(help="Where a picture goes, as SVG.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Seconds of each stage for a film, one at once and eight."""
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
-        rows = asyncio.run(measured(kind, device, (1, 8), seconds, rounds, Path(folder)))
+        rows = asyncio.run(measured(kind, device, (1, 8), seconds, films, Path(folder)))
     title = f"Where the time of a film of {seconds} s goes, engine {kind}"
     if out is not None:
         out.write_text(picture(rows, title), "utf-8")
