@@ -26,7 +26,8 @@ from serving.jobs.job import JobId, State
 from serving.jobs.sql.store import SqlStore
 
 FETCHED = 5  # films that are looked at
-AGAIN = (429, 500, 503)  # answers after which a client comes again
+FULL = 429  # the cell asks to come again, which is no harm
+AGAIN = (FULL, 500, 503)  # answers after which a client comes again
 
 
 class Client(threading.Thread):
@@ -36,7 +37,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.cell, self.films, self.end = cell, films, end
         self.taken: list[str] = []  # ids, as they were promised
-        self.again = 0  # requests that had to be repeated
+        self.again = 0  # requests that had to be repeated, other than those that found the queue full
         self.wrong = ""  # an answer that no client should get
 
     def run(self) -> None:
@@ -59,7 +60,7 @@ class Client(threading.Thread):
             if answer is not None and answer.status_code not in AGAIN:
                 self.wrong = answer.text
                 return
-            self.again += 1
+            self.again += answer is None or answer.status_code != FULL
             time.sleep(0.2)
 
 

@@ -33,6 +33,7 @@ LEASE_S = 9.0
 FREEZES_S = (1.2 * LEASE_S, 3.0 * LEASE_S)  # Ray replaces a gateway or a recorder that has said nothing for 20 s
 PATIENCE_S = 2_700  # for the whole of it on a busy machine
 STOP_S = 300  # for the cell to end in good order
+WAITING = 12  # films in the queue, so that they are asked for as they are made, and harm is done all along
 EACH = 3  # times of each harm, at the least
 SITE, NEIGHBOUR = Site(cell="eu-lys", country="FR", city="Lyon"), Site(cell="jp-tyo", country="JP", city="Tokyo")
 PARTS = ("studio", "gateway", "recorder")
@@ -54,8 +55,8 @@ heartbeat = 2
 attempts = 1000
 
 [limits]
-queue = 10000
-queue_per_tenant = 10000
+queue = 1000
+queue_per_tenant = {WAITING}
 
 [sla]
 on = false
