@@ -89,6 +89,8 @@ def up(
     if runtime not in ("local", "ray"):
         raise Refused(f"There is no runtime {runtime!r}. Use --runtime local or --runtime ray.")
     settings = load(_file(folder))
+    if (other := _running(folder)) is not None:
+        raise Refused(f"Process {other['pid']} runs this cell. Stop it with `equerry cell down {folder}` first.")
     say_little(settings.telemetry.level)
     if runtime == "ray":
         _up_on_ray(settings, _file(folder))
@@ -97,11 +99,11 @@ def up(
 
 
 def _up_here(settings: Any) -> None:
+    place = _listen(settings.listen.host, settings.listen.port)  # before all that takes long
     from serving.local import LocalCell
     from serving.parts import build
     from serving.running import Claim
 
-    place = _listen(settings.listen.host, settings.listen.port)
     parts = build(settings)
     try:
         with Claim(settings, "local") as claim:
@@ -125,12 +127,10 @@ async def _serve(cell: Any, place: socket.socket, claim: Any) -> None:
 
 
 def _up_on_ray(settings: Any, file: Path) -> None:
-    from serving.running import Claim, who_runs
+    from serving.running import Claim
 
     if importlib.util.find_spec("ray") is None:
         raise Unavailable("Ray is not installed here. Install equerry[cluster], or use --runtime local.")
-    if (other := who_runs(settings)) is not None:
-        raise Refused(f"Process {other['pid']} runs this cell. Stop it with `equerry cell down` first.")
     from serving.cluster.runtime import RayCell
 
     _listen(settings.listen.host, settings.listen.port).close()  # somebody else's port is refused before Ray starts

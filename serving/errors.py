@@ -14,6 +14,7 @@
           BadType          it has the wrong JSON type
           BadMedia         it names media that cannot or must not be read
         TooLarge           the body, or a part of it, is beyond its bound
+        TooSlow            the body, or the rest of it, does not come
         NotPossible        the job's state does not allow this
         NotReady           the film is not there yet
         Expired            the film was there and is kept no longer
@@ -98,6 +99,10 @@ class BadMedia(BadField):
 
 class TooLarge(Refused):
     """The body, or a part of it, is beyond its bound."""
+
+
+class TooSlow(Refused):
+    """The body, or the rest of it, does not come."""
 
 
 class NotPossible(Refused):

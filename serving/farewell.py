@@ -74,7 +74,7 @@ class _Parting:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self.whole:
             headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))  # type: ignore[call-overload]  # ASGI: pairs
-            self._closes = not self._small or _CLOSE in headers
+            self._closes = not self._small or _CLOSE in headers or message["status"] == 408
             if self._closes and _CLOSE not in headers:
                 message = {**message, "headers": [*headers, _CLOSE]}
         elif message["type"] == "http.response.body" and self._closes and not message.get("more_body", False):

@@ -57,6 +57,10 @@ class Wire(HttpToolsProtocol):
         super().on_message_begin()
         self._await_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._late is not None:  # a trailer is no header: whoever filters headers before us has not seen it
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._head_is_here()
         self._idle = 0

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,6 +48,8 @@ def in_our_words(error: Exception) -> CellError:
     """Any exception as one of ours; what is unknown is our fault, and its text stays inside."""
     if isinstance(error, CellError):
         return error
+    if isinstance(error, ClientDisconnect):
+        return BadField("body", "The connection ended before the body did. Send the request again.")
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return UnknownPath("There is nothing at this address. Check the base URL and the path.")

@@ -204,6 +204,20 @@ def test_a_head_that_never_ends_is_not_kept(flood):
     assert b"200 OK" not in found.answer
 
 
+def test_a_trailer_is_no_header():
+    seen = []
+
+    async def reads(scope, receive, send):
+        await echo(scope, receive, send)
+        seen.extend(name for name, _ in scope["headers"])
+
+    with serving(reads) as port, wire_to(port) as wire:
+        wire.sendall(FORM + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: Bearer k\r\n\r\n")
+
+        assert until(wire, b"2 bytes").endswith(b"2 bytes")
+    assert seen == [b"host", b"transfer-encoding"]
+
+
 def test_a_head_that_is_too_long_is_told_so():
     with serving(echo) as port, wire_to(port) as wire:
         wire.sendall(b"GET / HTTP/1.1\r\nX-Flood: " + b"a" * 70_000)

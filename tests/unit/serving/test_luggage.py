@@ -13,7 +13,7 @@ from serving.desk import Caller
 from serving.dialects.caller import CALLER
 from serving.dialects.luggage import Luggage
 from serving.dialects.media import from_text
-from serving.errors import Limited
+from serving.errors import Limited, TooSlow
 from serving.wish import Role
 
 MOST = 1_000  # bytes
@@ -94,6 +94,23 @@ def test_who_brings_no_body_is_never_turned_away():
         return isinstance(await station.come("a", 0, method="GET"), Limited)
 
     assert not asyncio.run(run())
+
+
+@pytest.mark.parametrize(("patience", "silence"), [({"hush": 0.05}, 60.0), ({"hush": 60.0, "whole": 0.05}, 0.01)])
+def test_a_body_that_does_not_come_or_comes_by_drops_is_not_waited_for(patience, silence):
+    async def reads(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+
+    async def drips():
+        await asyncio.sleep(silence)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    luggage, nobody = Luggage(reads, MOST, **patience), None
+    with pytest.raises(TooSlow):
+        asyncio.run(
+            asyncio.wait_for(luggage({"type": "http", "method": "POST", "headers": []}, drips, nobody), timeout=10)
+        )
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n\f\v"])

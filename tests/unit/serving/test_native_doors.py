@@ -17,7 +17,7 @@ from serving.dialects.caller import CALLER
 from serving.dialects.forms import Bounds
 from serving.dialects.grants import Grant, Hmac
 from serving.dialects.origin import Origin
-from serving.errors import Broken, TooLarge, UnknownJob, WrongMethod
+from serving.errors import Broken, TooLarge, TooSlow, UnknownJob, WrongMethod
 
 ORIGIN = Origin("https://cell.example")
 
@@ -63,6 +63,39 @@ def test_a_failure_is_told_in_the_dialects_shape_and_its_text_stays_inside():
     assert [each.status_code for each in answers] == [500, 500, 500]
     assert not [each for each in answers if "prompt" in each.text]
     assert [sorted(each.json())[0] for each in answers] == ["error", "code", "code"]
+
+
+MAKERS = ("/v1/videos", "/v1/jobs", "/api/v1/services/aigc/video-generation/video-synthesis")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("path", [*MAKERS, "/v1/files"])
+def test_a_client_that_hangs_up_in_its_body_has_not_found_a_failure_of_ours(path, kind, caplog):
+    """The gate bounds what a tenant writes into the log and gets no film for; our own failures do not count there."""
+    parts, told = [{"type": "http.request", "body": b"--x\r\n", "more_body": True}, {"type": "http.disconnect"}], []
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        told.append(message.get("status"))
+
+    headers = [(b"content-type", kind.encode()), (b"x-dashscope-async", b"enable")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b"filename=a.png"}
+    asyncio.run(as_caller(doors())(scope, receive, send))
+
+    assert told[0] == 400
+    assert not caplog.records
+
+
+def test_a_body_that_does_not_come_is_refused_in_each_dialects_words():
+    answers = [error_response(TooSlow("Too slow."), path) for path in MAKERS]
+
+    assert [status for status, _, _ in answers] == [408, 408, 408]
+    assert [
+        word in body
+        for (*_, body), word in zip(answers, (b"request_timeout", b"too_slow", b"RequestTimeOut"), strict=True)
+    ] == [True] * 3
 
 
 def test_a_body_beyond_its_bound_is_refused_in_each_dialect_whether_it_says_its_length_or_not():
