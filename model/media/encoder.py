@@ -13,9 +13,10 @@ What may surprise:
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
-from typing import Final
+from heapq import merge
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -48,7 +49,6 @@ AAC_BITS: Final = 8  # for each sample that the film itself has, mono, but at le
 AAC_LEAST, AAC_MOST = 64_000, 128_000
 AAC_RATE: Final = 48_000  # samples per second, unless the film already has one of AAC_RATES
 AAC_RATES: Final = (44_100, 48_000)
-AAC_FRAME: Final = 1_024  # samples
 BT709: Final = 1  # H.273's number for matrix, primaries and transfer
 LIMITED: Final = 1  # FFmpeg's number for luma in 16..235
 FINE: Final = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND)  # the scaler's quick way loses half a level
@@ -69,26 +69,23 @@ class Encoder:
         self._picture = _picture_stream(self._container, fps, size)
         self._sound = _sound_stream(self._container, rate)
         self._scaler = VideoReformatter()  # kept, since it makes its tables once
-        self._packets: list[list[Packet[VideoStream]]] = []  # that each frame's coming has brought forth
-
-    @property
-    def frames(self) -> int:
-        """That have come."""
-        return len(self._packets)
+        self._packets: list[Packet[VideoStream]] = []
+        self.frames = 0  # that have come
 
     def add(self, frames: Frames) -> None:
         """Takes the next frames, uint8 [frames, height, width, 3] of the size that was told; raises BadSize."""
         if frames.dtype != np.uint8 or frames.shape[1:] != (self.size.height, self.size.width, 3):
             raise BadSize(f"Frames are uint8 [frames, height, width, 3] of {self.size}, not {_told(frames)}.")
         for pixels in frames:
-            self._packets.append(self._picture.encode(self._frame(pixels)))
+            self._packets += self._picture.encode(self._frame(pixels))
+            self.frames += 1
 
     def finish(self, sound: Sound) -> bytes:
         """The file, which can be played while it loads; sound is cut or padded to the picture's length.
 
         Raises BadLength when no frame has come. Nothing can be added behind it.
         """
-        if not self._packets:
+        if not self.frames:
             raise BadLength("A film without a single frame cannot be written. Ask for at least one second.")
         rate = self._sound.rate
         clean = np.clip(np.nan_to_num(sound), -1, 1).astype(np.float32)
@@ -100,30 +97,32 @@ class Encoder:
     def _frame(self, pixels: Picture) -> av.VideoFrame:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         frame = self._scaler.reformat(
-            frame, format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED, interpolation=FINE
+            frame,
+            format="yuv420p",
+            dst_colorspace=BT709,
+            dst_color_range=LIMITED,
+            interpolation=FINE,
+            threads=1,  # it would start one for each core
         )
         frame.pts, frame.time_base = self.frames, 1 / self.fps
         return frame
 
     def _mux(self, sound: Sound) -> None:
         """Frame after frame, each followed by the sound of its time, so that a player finds both close together."""
-        times = [round(number / self.fps * self._sound.rate) for number in range(self.frames + 1)]
-        heard = 0
-        for packets, (_, until) in zip(self._packets, pairwise(times), strict=True):
-            self._container.mux(packets)
-            for start in range(heard, until - AAC_FRAME + 1, AAC_FRAME):
-                self._mux_sound(sound, start)
-                heard = start + AAC_FRAME
-        self._container.mux(self._picture.encode(None))
-        if heard < len(sound):
-            self._mux_sound(sound, heard)
-        self._container.mux(self._sound.encode(None))
+        seen: list[Packet[Any]] = [*self._packets, *self._picture.encode(None)]
+        for packet in merge(seen, self._heard(sound), key=_end):
+            self._container.mux(packet)
 
-    def _mux_sound(self, sound: Sound, start: int) -> None:
-        piece = np.ascontiguousarray(sound[start : start + AAC_FRAME])
-        frame = av.AudioFrame.from_ndarray(piece[None], format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = self._sound.rate, start, Fraction(1, self._sound.rate)
-        self._container.mux(self._sound.encode(frame))
+    def _heard(self, sound: Sound) -> Iterator[Packet[Any]]:
+        frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = self._sound.rate, 0, Fraction(1, self._sound.rate)
+        yield from self._sound.encode(frame)  # which cuts it into AAC's own frames
+        yield from self._sound.encode(None)
+
+
+def _end(packet: Any) -> float:  # a packet; every one that an encoder gives has its times
+    """Seconds at which what is in it ends."""
+    return float((packet.pts + packet.duration) * packet.time_base)
 
 
 def _container(out: io.BytesIO) -> OutputContainer:

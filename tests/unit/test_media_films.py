@@ -135,6 +135,18 @@ def test_the_file_is_h264_420_bt709_and_aac_and_plays_while_it_loads(ours):
     assert ours.index(b"moov") < ours.index(b"mdat")
 
 
+def test_picture_and_sound_of_one_moment_lie_close_together():
+    body = encode_film(film_of(frames=15 * 8, width=16, height=16))
+
+    with av.open(io.BytesIO(body), "r") as container:
+        packets: list[Any] = [packet for packet in container.demux() if packet.size]
+        laid = sorted((each.pos, each.stream.type, (each.pts + each.duration) * each.time_base) for each in packets)
+    ends = {"video": Fraction(0), "audio": Fraction(0)}
+    for _, kind, end in laid:
+        ends[kind] = end
+        assert abs(ends["video"] - ends["audio"]) <= 0.15  # a frame of the picture's, and one of the sound's
+
+
 def test_the_same_film_gives_the_same_bytes(ours):
     assert encode_film(film_of()) == ours
 
