@@ -15,7 +15,7 @@ its next film when its last has ended (`benchmarks.steady`).
 So `over films` is what the keeping of promises costs, and `tax`, over the bare engine, what the rest of a film costs
 too. The clients of the cell have a process of their own and by default listen to server-sent events, since then as many
 films are in flight as there are clients, as in the other ways; `--hear polls` asks as OpenAI's SDK does. `cpu s` is
-processor time of a film, told apart in `engine`, `rest` and `client` (`benchmarks.spent`); it depends little on what
+processor time of a film, told apart in `engine`, `rest` and `client` (`benchmarks.shares`); it depends little on what
 else the machine does, and the clients' is not the cell's. Start-up and the first films are left out.
 """
 
@@ -47,7 +47,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.askers import Hear, clip_of
-from benchmarks.spent import spent
+from benchmarks.shares import shares
 from benchmarks.steady import Lap, Laps, asked_steadily
 from model.checkpoint import Model, load
 from model.clip import Clip
@@ -97,12 +97,13 @@ class Plan:
     laps: int
     seconds: int  # of a film
     hear: Hear
+    apart: bool  # the engine's core has a process of its own
     done: Callable[[], None]  # a lap has ended
 
     def laps_of(self, askers: int, client: int | None = None) -> Laps:
         """For one way."""
         return Laps(
-            ramp=2 * askers, films=self.films, laps=self.laps, look=partial(spent, client), tell=self.done
+            ramp=2 * askers, films=self.films, laps=self.laps, look=partial(shares, client), tell=self.done
         )  # fmt: skip
 
 
@@ -191,14 +192,14 @@ def rendered(works: Engine, maker: Maker, folder: Path) -> One:
     return one
 
 
-def home(folder: Path, kind: str, films: int) -> CellSettings:
+def home(folder: Path, kind: str, films: int, *, apart: bool = True) -> CellSettings:
     """A cell's settings, by which the bare engine is made too."""
     make_home(
         folder, Site(cell="eu-par", country="FR", city="Paris"), [], port=_port(), model="pony",
         signing=own_key(folder), day=today(),
     )  # fmt: skip
     told = load_settings(folder / SETTINGS)
-    chosen = told.engine.model_copy(update={"kind": kind, "batch": films})
+    chosen = told.engine.model_copy(update={"kind": kind, "batch": films, "own_process": apart})
     listen = told.listen.model_copy(update={"operations_port": _port()})
     return told.model_copy(update={"engine": chosen, "listen": listen})
 
@@ -252,7 +253,7 @@ def _port() -> int:
 
 async def measured(kind: str, plan: Plan, folder: Path, model: Model) -> list[Row]:
     """The bare engine one by one and at once, the same with rendering, and the cell."""
-    settings, maker = home(folder / "cell", kind, plan.at_once), Maker(Generator(model))
+    settings, maker = home(folder / "cell", kind, plan.at_once, apart=plan.apart), Maker(Generator(model))
     rows, first, many = [], count(step=RANGE), plan.at_once
     works = engine(settings, model)
     try:
@@ -278,6 +279,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="Laps of each way.")] = 3,
     seconds: Annotated[int, typer.Option(min=2, max=15, help="Length of each film.")] = 2,
     hear: Annotated[Hear, typer.Option(help="How the cell's clients hear of the end.")] = Hear.EVENTS,
+    apart: Annotated[bool, typer.Option(help="Whether vLLM's core has a process of its own.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measures clips a minute of the bare engine and of a whole cell around it."""
@@ -285,12 +287,13 @@ def main(
     with TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(kind, total=5 * repeats)
         plan = Plan(
-            at_once=at_once, films=films, laps=repeats, seconds=seconds, hear=hear, done=lambda: progress.advance(bar)
+            at_once=at_once, films=films, laps=repeats, seconds=seconds, hear=hear, apart=apart,
+            done=lambda: progress.advance(bar),
         )  # fmt: skip
         rows = asyncio.run(measured(kind, plan, Path(folder), load()))
     machine = f"{platform.processor() or platform.machine()}, torch on {torch.get_num_threads()} threads"
     if as_json:
-        told = {"machine": machine, "engine": kind, "seconds": seconds, "hear": hear.value}
+        told = {"machine": machine, "engine": kind, "seconds": seconds, "hear": hear.value, "apart": apart}
         typer.echo(json.dumps({**told, "rows": [_told(row, rows) for row in rows]}, indent=2))
         return
     show(rows, f"Clips of {seconds} s a minute, engine {kind} ({machine})")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from time import perf_counter
 
-from benchmarks.spent import Spent
+from benchmarks.shares import Shares
 
 __all__ = ["Lap", "Laps", "asked_steadily"]
 
@@ -24,7 +24,7 @@ class Lap:
 
     films: int
     seconds: float
-    spent: Spent
+    spent: Shares
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,11 +34,11 @@ class Laps:
     ramp: int  # films that end before the first lap
     films: int  # of a lap
     laps: int
-    look: Callable[[], Spent]
+    look: Callable[[], Shares]
     tell: Callable[[], None] = lambda: None  # a lap has ended
     clock: Callable[[], float] = perf_counter  # seconds
     ended: int = 0
-    _marks: list[tuple[float, Spent]] = field(default_factory=list)
+    _marks: list[tuple[float, Shares]] = field(default_factory=list)
 
     def end(self) -> None:
         """A film has ended."""

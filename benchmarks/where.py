@@ -33,7 +33,7 @@ from benchmarks.askers import Hear
 from benchmarks.cell_tax import cell, heard, home, started
 from benchmarks.hardware import DEVICE_HELP, here, told
 from benchmarks.picture import Bar, Part, page
-from benchmarks.spent import Spent, spent
+from benchmarks.shares import Shares, shares
 from benchmarks.steady import Lap, Laps
 from model.engines.loop import EngineLoop
 from model.engines.torch_stepper import TorchStepper
@@ -168,9 +168,9 @@ async def measured(kind: str, device: str, loads: Sequence[int], seconds: int, f
                 clients = await started(door.url, door.key, load, 1000 * place, seconds, Hear.EVENTS)
                 looks: list[dict[str, float]] = []
 
-                def look(client: int = clients.pid, looks: list[dict[str, float]] = looks) -> Spent:
+                def look(client: int = clients.pid, looks: list[dict[str, float]] = looks) -> Shares:
                     looks.append(dict(stages.seconds))
-                    return spent(client)
+                    return shares(client)
 
                 laps = Laps(ramp=2 * load, films=films, laps=1, look=look)
                 await heard(clients, laps)
