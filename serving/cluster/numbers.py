@@ -45,5 +45,4 @@ def _deployments(application: str) -> dict[str, dict[str, int]]:
     from ray import serve
 
     found = serve.status().applications.get(application)
-    parts = found.deployments if found is not None else {}
-    return {name: {state.value: count for state, count in part.replica_states.items()} for name, part in parts.items()}
+    return {name: dict(part.replica_states) for name, part in found.deployments.items()} if found is not None else {}
