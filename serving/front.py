@@ -32,6 +32,7 @@ from serving.lookout import Lookout, Seen
 from serving.media.fragments import fragmented
 from serving.media.ingest import FilmOf, Ingest, Taken
 from serving.media.links import Links
+from serving.media.room import Fill
 from serving.media.store import Key, Objects, Stored
 from serving.media.uploads import Uploads
 from serving.order import Order, Piece
@@ -57,6 +58,7 @@ class Limits:
     streams: int = 100  # jobs that one tenant watches at once
     retry_window_ms: int = 600_000  # in which a retry finds its first attempt
     link_s: int = 24 * 3600  # life of a film's address
+    stored: int = 10 << 30  # bytes of one tenant beyond which it can order nothing more
 
 
 class Front:
@@ -97,6 +99,7 @@ class Front:
         self._fresh: dict[str, None] = {}  # ids, oldest first
         self._streams = Counter[TenantId]()  # that are open
         known = (lambda _: None) if admission is None else admission.foretell
+        self.fill = Fill(store, self.limits.stored)
         self.lookout = Lookout(store, hands=studios, foretell=known, eyes=eyes)
 
     async def submit(self, caller: Caller, wish: Wish) -> Standing:
@@ -170,10 +173,13 @@ class Front:
     async def _admit(self, caller: Caller, wish: Wish) -> None:
         """Raises Limited when too much waits; a repeat of what is here already adds nothing."""
         backlog, mine = await self.lookout.waiting(TenantId(caller.tenant))
-        if backlog.queued < self.limits.queue and mine < self.limits.queue_per_tenant:
+        full = await self.fill.look(TenantId(caller.tenant))
+        if full is None and backlog.queued < self.limits.queue and mine < self.limits.queue_per_tenant:
             return
         if await self._ask(self.store.known, self._draft(caller, wish, wish, "")) is not None:
             return
+        if full is not None:
+            raise full
         wait = max(1, round(backlog.work_ms / 1000 / max(1, self.studios())))
         if backlog.queued >= self.limits.queue:
             raise Limited("The queue of this cell is full. Come back later.", wait)

@@ -29,12 +29,13 @@ from serving.jobs.rules import Rules
 from serving.jobs.sql.store import SqlStore, open_store
 from serving.ledger import Book, Ledger, open_ledger, witness_lines
 from serving.media.links import LinkKey, Links
+from serving.media.room import RoomyObjects
 from serving.media.store import Objects, open_objects
 from serving.rulebook import Rulebook
 from serving.sealed.keys import CellKey, Keyring
 from serving.sealed.objects import SealedObjects
 from serving.secret import draw_secret, read_secret
-from serving.settings import CellSettings
+from serving.settings import MIB, CellSettings
 from serving.telemetry.jobs import heard_of_jobs, heard_of_objects
 from serving.telemetry.opened import Watch, open_watch
 from serving.telemetry.watched import WatchedPen, watched
@@ -130,7 +131,9 @@ def build(settings: CellSettings, ledger: Book | None = None, watch: Watch | Non
             settings=settings,
             store=watched(store, "store", watch.eyes, heard_of_jobs(watch.eyes)),
             objects=watched(
-                _objects(settings, keyring),
+                RoomyObjects(
+                    _objects(settings, keyring), store, most=settings.limits.stored * MIB, draw=secrets.token_bytes
+                ),
                 "objects",
                 watch.eyes,
                 heard_of_objects(watch.eyes),
@@ -207,6 +210,7 @@ def engine(settings: CellSettings, model: Model) -> Engine:
         cache_bytes=e.kv_memory << 20,
         films=e.batch,
         compiled=e.compile,
+        separate=e.own_process and e.tensor_parallel == 1,
         stats=settings.telemetry.metrics or bool(settings.telemetry.otlp),
         threads=e.threads,
     )

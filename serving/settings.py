@@ -188,6 +188,10 @@ class Engine(Section):
     """Replicas up to which the queue may raise them. The same number as `replicas` switches scaling off."""
     compile: bool = False
     """Whether vLLM compiles the model: 20 to 40 s more at start, up to 46 % faster at small batches."""
+    own_process: bool = True
+    """Whether vLLM's core has a process of its own, so that whatever else the replica does never holds a step up. It
+    takes some 15 s more at start and 1 GB of memory. With `torch` it does not count, and several ranks have processes of
+    their own anyway."""
     threads: str = "nobind"
     """Cores that vLLM binds the threads of each rank to, on a CPU: `nobind` leaves that to the machine, `auto` to vLLM,
     `0-3|4-7` names them. Never bind two engines to one core: both become ten times slower."""
@@ -255,6 +259,9 @@ class Limits(Section):
     to come again. They take up to four times as much memory, and forms as much of the disk for temporary files."""
     upload: Count = 100
     """MiB of one uploaded file."""
+    stored: Count = 10_240
+    """MiB that the uploads, sources and films of one tenant take in the store. What would go beyond is refused, and so
+    are orders while it is full; a film that was ordered before is made and kept. Expiry and erasure make room."""
     queue: Count = 1_000
     """Jobs that wait in the cell; further ones are told when to come again."""
     queue_per_tenant: Count = 100
@@ -269,6 +276,8 @@ class Limits(Section):
     def _one_fits(self) -> Self:
         if self.bodies < 2 * self.body:
             raise ValueError(f"bodies is less than twice body, so one of {self.body} MiB could never come in")
+        if self.stored < self.upload:
+            raise ValueError(f"stored is less than upload, so a file of {self.upload} MiB could never be kept")
         return self
 
 

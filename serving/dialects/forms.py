@@ -48,6 +48,8 @@ class Bounds:
     """Parts of a form, files and texts each."""
     plain: int = 64 << 10
     """Bytes of a body that holds no media."""
+    kept: int = 10 << 30
+    """Bytes of one tenant that the cell keeps. Who keeps them holds this bound; here it is told."""
 
 
 async def bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:

@@ -61,8 +61,8 @@ class Room(Protocol):
 def no_room(most: int) -> Limited:
     """What a tenant hears whose room is full."""
     return Limited(
-        f"This account's uploads and films may take {most >> 20:,} MiB here, and with this one they would take more. "
-        "Wait until some expire, or ask the operator to raise the limit.",
+        f"The uploads and films of this account may take {most >> 20:,} MiB here, and there is no room for this one. "
+        "Wait until some have expired, or ask the operator to raise the limit.",
         SWEPT,
         quota=True,
     )

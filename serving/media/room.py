@@ -9,21 +9,24 @@ so two writers of one object cannot lose each other's count.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 
-from serving.errors import CellError
+from serving.errors import CellError, Limited
 from serving.jobs.job import TenantId
-from serving.jobs.room import Held, Room
+from serving.jobs.room import Held, Room, no_room
 from serving.media.objects import Found, Key, Objects, Stored, tenant_of
 
-__all__ = ["BROUGHT", "DRAFTS", "RoomyObjects", "folder_of"]
+__all__ = ["BROUGHT", "DRAFTS", "Fill", "RoomyObjects", "folder_of"]
 
-BROUGHT: Final = ("uploads", "given")  # folders of what clients bring
+BROUGHT: Final = ("uploads", "given")  # folders of what clients bring, `FOLDER` of `uploads` and of `ingest`
 DRAFTS: Final = "drafts"  # folder of names under which is counted what is being written; no object lies there
 STEP: Final = 4 << 20  # bytes that are counted at once
+LOOK_S: Final = 1.0  # how long a look at one tenant's room serves its orders
+SEEN: Final = 4_096  # tenants whose rooms are remembered
 
 
 class RoomyObjects:
@@ -85,6 +88,25 @@ class RoomyObjects:
                 await asyncio.to_thread(room.free_bytes, name)
             raise
         await asyncio.to_thread(room.settle_bytes, name, key)
+
+
+class Fill:
+    """How full tenants' rooms are, for orders: a second old at most, since a film fills its room only later."""
+
+    def __init__(self, room: Room, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """`most` is a tenant's room in bytes; `clock` gives seconds that never go back."""
+        self._room, self._most, self._clock = room, most, clock
+        self._seen: dict[TenantId, tuple[float, bool]] = {}  # when, and whether it was full
+
+    async def look(self, tenant: TenantId) -> Limited | None:
+        """What a tenant hears where nothing more fits; None where something does."""
+        now, known = self._clock(), self._seen.get(tenant)
+        if known is None or now - known[0] >= LOOK_S:
+            held = await asyncio.to_thread(self._room.bytes_held, tenant)
+            if len(self._seen) >= SEEN:
+                self._seen.clear()
+            known = self._seen[tenant] = (now, held >= self._most)
+        return no_room(self._most) if known[1] else None
 
 
 class _Count:

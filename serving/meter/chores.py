@@ -21,6 +21,7 @@ from serving.jobs.job import TenantId
 from serving.jobs.store import Store
 from serving.media.store import Objects
 from serving.meter.erasure import carry_out
+from serving.meter.orphans import free_unfinished, look_through
 from serving.meter.retention import sweep
 from serving.sealed.keys import Keyring
 from serving.sla import windows
@@ -30,6 +31,7 @@ __all__ = ["Chores", "Ways"]
 BACK: Final = windows.PATIENCE_MS // HOUR_MS + 2  # hours that may still have to be settled
 SETTLE_MS: Final = 300_000  # between two looks for such hours
 SWEEP_MS: Final = 600_000  # between two sweeps
+ORPHANS_MS: Final = HOUR_MS  # between two looks for objects that nobody knows
 UNFINISHED_MS: Final = HOUR_MS  # since a draft was last written to: its writer is gone
 
 
@@ -57,7 +59,7 @@ class Chores:
     ) -> None:
         self.keyring = keyring
         self.store, self.objects, self.pen, self.tenants, self.ways = store, objects, pen, tenants, ways
-        self._swept = self._settled = 0  # when that was done
+        self._swept = self._settled = self._looked = 0  # when that was done
         self._nothing: set[tuple[TenantId, int]] = set()  # hours in which nothing was asked for
 
     async def turn(self, duties: Duties) -> None:
@@ -65,6 +67,7 @@ class Chores:
         await duties.do("erase", self.erase)
         await duties.do("settle", self.settle)
         await duties.do("sweep", self._sweep)
+        await duties.do("orphans", self._orphans)
 
     async def erase(self) -> None:
         """Carry out what was asked for."""
@@ -113,4 +116,12 @@ class Chores:
             return
         await sweep(self.store, self.objects, now=now, keep_ms=self.ways.keep_ms)
         await self.objects.tidy(datetime.fromtimestamp((now - UNFINISHED_MS) / 1000, UTC))
+        await asyncio.to_thread(free_unfinished, self.store, now - UNFINISHED_MS)
         self._swept = now
+
+    async def _orphans(self) -> None:
+        now = await asyncio.to_thread(self.store.now)
+        if now - self._looked < ORPHANS_MS:
+            return
+        await look_through(self.store, self.objects, now=now)
+        self._looked = now

@@ -12,7 +12,7 @@ from typing import Final
 
 from serving.jobs.store import Store
 from serving.media.ingest import FOLDER as SOURCES
-from serving.media.store import Objects
+from serving.media.store import Key, Objects
 from serving.media.uploads import FOLDER as UPLOADS
 
 __all__ = ["sweep"]
@@ -31,6 +31,8 @@ async def sweep(store: Store, objects: Objects, *, now: int, keep_ms: int) -> in
             due.append(found.key)
         if len(due) == MOST:
             break
-    for key in due:
+    for folder in (SOURCES, UPLOADS):  # what is counted and not there: who deleted it was cut off
+        due += [Key(each.name) for each in await asyncio.to_thread(store.held_before, folder, oldest, MOST)]
+    for key in dict.fromkeys(due):
         await objects.delete(key)
-    return len(due)
+    return len(set(due))

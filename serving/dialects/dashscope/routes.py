@@ -54,8 +54,9 @@ def doors(
 ) -> Sequence[Door]:
     """The doors. `now` in milliseconds since 1970; `new_id` gives hexadecimal digits that were never given before;
     `still` says whether a tenant is one, for those who come without a key."""
-    tasks = _Tasks(desk, now, region, bounds or Bounds(), names)
-    uploads = _Uploads(desk, origin, signer, now, new_id, still)
+    bounds = bounds or Bounds()
+    tasks = _Tasks(desk, now, region, bounds, names)
+    uploads = _Uploads(desk, origin, signer, now, new_id, still, bounds.kept)
     return [
         *(Door.at(f"{PREFIX}{path}", "POST", tasks.create) for path in CREATES),
         Door.at(f"{PREFIX}/tasks", "GET", tasks.list),
@@ -166,9 +167,10 @@ class _Uploads:
         now: Callable[[], int],
         new_id: Callable[[], str],
         still: Callable[[str], bool],
+        kept: int,  # bytes of one tenant, at most
     ) -> None:
         self.desk, self.origin, self.signer = desk, origin, signer
-        self.now, self.new_id, self.still = now, new_id, still
+        self.now, self.new_id, self.still, self.kept = now, new_id, still, kept
 
     async def policy(self, request: Request) -> Response:
         f.choice({"action": "getPolicy", **request.query_params}, "action", ("getPolicy",))
@@ -190,7 +192,7 @@ class _Uploads:
             "upload_host": self.origin.url(UPLOADS + grant.token(self.signer)),
             "expire_in_seconds": MINUTES * 60,
             "max_file_size_mb": MOST_FILE,
-            "capacity_limit_mb": 10_240,
+            "capacity_limit_mb": self.kept >> 20,
             "oss_access_key_id": "equerry",
             "x_oss_object_acl": "private",
             "x_oss_forbid_overwrite": "true",

@@ -15,8 +15,9 @@ from policies.constraints import Constraints, DataClass
 from serving.desk import Caller
 from serving.errors import Conflict, Limited, UnknownJob
 from serving.front import Front, Limits
-from serving.jobs.job import JobId, State
+from serving.jobs.job import JobId, State, TenantId
 from serving.jobs.memory import MemoryStore
+from serving.media.room import Fill
 from serving.wish import Wish
 
 DEMANDS = Constraints(
@@ -68,6 +69,21 @@ def test_a_queue_that_is_full_turns_away_what_is_new_and_still_knows_what_it_has
         return first.job.id == again.job.id
 
     assert asyncio.run(run())
+
+
+def test_a_room_that_is_full_turns_away_what_is_new_and_still_knows_what_it_has():
+    async def run():
+        desk, keyed = front(stored=10), replace(WISH, idempotency_key="once")
+        first = await desk.submit(caller(1), keyed)
+        cast("Store", desk.store).hold_bytes(TenantId("t-1"), "t-1/drafts/a", 10, most=10)
+        desk.fill = Fill(desk.store, 10)
+        again = await desk.submit(caller(2), keyed)
+        with pytest.raises(Limited) as refusal:
+            await desk.submit(caller(3), WISH)
+        other = await desk.submit(caller(4, tenant="t-2"), WISH)
+        return first.job.id == again.job.id != other.job.id, refusal.value.quota
+
+    assert asyncio.run(run()) == (True, True)
 
 
 def test_who_watches_sees_the_job_to_its_end_with_one_look_for_all_and_none_of_its_own():
