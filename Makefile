@@ -47,8 +47,9 @@ bench: $(READY) ## every benchmark beside its yardstick, as tables (does setup i
 	$(BIN)/python -m benchmarks.telemetry
 
 test-engine: $(ENGINE) ## tests on Ray and on vLLM for CPU, in .venv-engine (does setup-engine if needed)
-	.venv-engine/bin/pytest tests/integration/test_vllm_parity.py tests/integration/test_resumed_film.py \
-		tests/unit/serving/test_ray_head.py tests/acceptance/test_ray_cell.py
+	.venv-engine/bin/pytest tests/integration/test_vllm_parity.py tests/integration/test_vllm_metrics.py tests/integration/test_resumed_film.py \
+		tests/unit/serving/test_ray_head.py tests/unit/serving/test_cluster.py tests/acceptance/test_ray_*.py tests/chaos/test_ray_chaos.py
+	.venv-engine/bin/pytest tests/acceptance/sdk -k ray
 
 test-kind: $(READY) ## two regions as kind clusters, where docker, kind, kubectl and helm are present
 	tests/kind/run $(BASE)
