@@ -7,22 +7,26 @@ What may surprise:
 * There are no thumbnails: they would carry a client's picture into the film's file.
 * A manifest that came with an ingredient goes into the film's, signature and all, valid or not; readers see which.
 * Titles are what an ingredient is for. A file's name is the client's, and stays out.
+* The library does not read a film again that it has just signed. What can go wrong there is the signature, since a KMS
+  makes it, and that is checked here.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
 import c2pa
 
 from serving.errors import BadMedia, Broken
-from serving.media.marks.certificate import Credential
+from serving.media.marks.certificate import Credential, checked
 from serving.media.marks.padding import is_empty
 
 __all__ = ["Ingredient", "Inspected", "Residency", "Signed", "Standing", "inspect", "sign", "try_ingredient"]
@@ -34,7 +38,7 @@ WATERMARK: Final = "org.equerry.watermark.1"
 PADDED: Final = "org.equerry.paddingNotEmpty"  # no code of C2PA's names it
 ALONE: Final[dict[str, Any]] = {
     "builder": {"thumbnail": {"enabled": False}},
-    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False},
 }
 
 
@@ -102,10 +106,10 @@ def sign(
     out = io.BytesIO()
     try:
         signer = c2pa.Signer.from_callback(
-            credential.sign, c2pa.C2paSigningAlg.ES256, credential.chain, timestamps or None
+            checked(credential), c2pa.C2paSigningAlg.ES256, credential.chain, timestamps or None
         )
-        with signer, _context() as context:
-            builder = c2pa.Builder(_definition(residency, pid, len(ingredients)), context)
+        with signer:
+            builder = c2pa.Builder(_definition(residency, pid, len(ingredients)), _kept_context(os.getpid()))
             for number, each in enumerate(ingredients):
                 _add(builder, number, each)
             manifest = builder.sign(signer, MP4, io.BytesIO(body), out)
@@ -146,6 +150,12 @@ def try_ingredient(body: bytes) -> None:
 def _context(anchors: str = "") -> c2pa.Context:
     told = {**ALONE, "trust": {"trust_anchors": anchors}} if anchors else ALONE
     return c2pa.Context(settings=c2pa.Settings.from_dict(told))
+
+
+@lru_cache(maxsize=1)
+def _kept_context(_process: int) -> c2pa.Context:
+    """The one of this process, for all its threads: a new one takes as long as half a signature."""
+    return _context()
 
 
 def _definition(residency: Residency, pid: str, ingredients: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -22,10 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from serving.errors import Refused, Unavailable
+from serving.errors import Broken, Refused, Unavailable
 from serving.secret import read_secret
 
-__all__ = ["Credential", "Sign", "development", "from_files"]
+__all__ = ["Credential", "Sign", "checked", "development", "from_files"]
 
 Sign = Callable[[bytes], bytes]  # bytes to their ECDSA signature over P-256 and SHA-256, in DER, as a KMS gives it
 
@@ -65,6 +66,26 @@ def from_files(chain: Path, key: Path) -> Credential:
     if found[0].public_key() != private.public_key():
         raise Refused(f"{chain} is not the certificate of {key}. Put the signer's own certificate first.")
     return _credential(found, private)
+
+
+def checked(credential: Credential) -> Sign:
+    """The credential's `sign`; raises InvalidSignature where its certificate does not verify what is given."""
+    public = _public(credential.chain)
+
+    def sign(data: bytes) -> bytes:
+        signature = credential.sign(data)
+        public.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+        return signature
+
+    return sign
+
+
+@lru_cache(maxsize=4)
+def _public(chain: str) -> ec.EllipticCurvePublicKey:
+    found = x509.load_pem_x509_certificate(chain.encode()).public_key()  # of the first of the chain
+    if not isinstance(found, ec.EllipticCurvePublicKey):
+        raise Broken("The film cannot be signed: its certificate has no key of a curve. Check marks.certificate.")
+    return found
 
 
 def development(folder: Path, cell: str, now: datetime) -> Credential:

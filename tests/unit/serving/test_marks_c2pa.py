@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import c2pa
@@ -185,11 +186,32 @@ def test_a_key_that_does_not_answer_signs_nothing(mp4, credential):
         sign(mp4, replace(credential, sign=silent), residency=RESIDENCY, pid=PID)
 
 
-def test_a_wrong_signature_is_not_taken_for_a_right_one(mp4, credential):
-    wrong = replace(credential, sign=lambda data: credential.sign(data + b"!"))
-    try:
-        body = sign(mp4, wrong, residency=RESIDENCY, pid=PID).body
-    except Broken:
-        return
+@pytest.mark.parametrize("bent", [lambda _: b"", lambda _: b"x" * 30_000, lambda right: right[:-1] + b"\0"])
+def test_a_wrong_signature_is_not_taken_for_a_right_one(mp4, credential, bent):
+    wrong = replace(credential, sign=lambda data: bent(credential.sign(data)))
 
-    assert inspect(body, credential.anchors).standing is Standing.INVALID
+    with pytest.raises(Broken, match="cannot be signed"):
+        sign(mp4, wrong, residency=RESIDENCY, pid=PID)
+
+
+def test_a_signature_by_another_key_than_the_certificates_signs_nothing(mp4, credential, tmp_path):
+    other = development(tmp_path, "another", datetime.now(UTC))
+
+    with pytest.raises(Broken, match="cannot be signed"):
+        sign(mp4, replace(credential, sign=other.sign), residency=RESIDENCY, pid=PID)
+
+
+def test_a_certificate_that_has_expired_signs_nothing(mp4, tmp_path):
+    old = development(tmp_path, "eu-par", datetime.now(UTC) - timedelta(days=800))
+
+    with pytest.raises(Broken, match="cannot be signed"):
+        sign(mp4, old, residency=RESIDENCY, pid=PID)
+
+
+def test_films_are_signed_in_many_threads_at_once(mp4, credential):
+    pids = [f"{number:012x}" for number in range(8)]
+    with ThreadPoolExecutor(4) as threads:
+        made = [*threads.map(lambda pid: sign(mp4, credential, residency=RESIDENCY, pid=pid), pids)]
+
+    said = [inspect(each.body, credential.anchors) for each in made]
+    assert [(each.standing, each.pid) for each in said] == [(Standing.TRUSTED, pid) for pid in pids]
