@@ -18,6 +18,7 @@ from model.errors import Refused, Unavailable
 from model.generate import Pace
 
 LOOK: Final = 0.5  # seconds between looks at a process that says nothing
+SPARE: Final = 0.01  # share of a device that must be free at the start: `cache_bytes` rules, and others may work there
 _WORKER: Final = "model.vllm_plugin.adapter.Studio"
 _PROPOSER: Final = "model.vllm_plugin.adapter.Proposer"
 
@@ -27,6 +28,7 @@ class VllmSettings:
     """How vLLM runs the model. Everything else is derived."""
 
     weights: str  # folder of a checkpoint
+    chance: bool = False  # its weights are drawn from chance, and the folder need hold config.json alone
     dtype: str = "float32"  # or "bfloat16", which gives other films than the reference
     ranks: int = 1  # tensor parallel
     films: int = 16  # most windows at once
@@ -165,14 +167,14 @@ def _start(settings: VllmSettings, config: ModelConfig) -> Any:
 
 
 def _arguments(settings: VllmSettings, config: ModelConfig) -> dict[str, Any]:
-    from model.vllm_plugin import FORMAT
+    from model.vllm_plugin import CHANCE, FORMAT
     from model.vllm_plugin.checkpoint import widest_wave
 
     drafts = {"method": "custom_class", "model": _PROPOSER, "num_speculative_tokens": widest_wave(config) - 1}
     return {
         "model": settings.weights,
         "config_format": FORMAT,
-        "load_format": FORMAT,
+        "load_format": CHANCE if settings.chance else FORMAT,
         "generation_config": "vllm",
         "skip_tokenizer_init": True,
         "dtype": settings.dtype,
@@ -181,6 +183,7 @@ def _arguments(settings: VllmSettings, config: ModelConfig) -> dict[str, Any]:
         "max_num_seqs": settings.films,
         "max_num_batched_tokens": settings.rows,
         "kv_cache_memory_bytes": settings.cache_bytes,
+        "gpu_memory_utilization": SPARE,
         "block_size": settings.block,
         "enable_prefix_caching": settings.prefix_cache,
         "enable_chunked_prefill": True,

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from typing import Final
 
-__all__ = ["register", "silence"]
+__all__ = ["exact", "register", "silence"]
 
 ARCHITECTURE: Final = "EquerryTrunk"
 FORMAT: Final = "equerry"  # name of our checkpoints' form, in vLLM's registers of configurations and loaders
+CHANCE: Final = "equerry-chance"  # the same without weights, which are drawn from chance
 
 _SILENCE: Final = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -22,6 +23,11 @@ _SILENCE: Final = {
     "VLLM_LOGGING_LEVEL": "ERROR",
 }
 
+_EXACT: Final = {
+    "VLLM_USE_V2_MODEL_RUNNER": "0",  # a GPU's default without waves; the adapter knows the other one
+    "TRITON_F32_DEFAULT": "ieee",  # a GPU's attention in float32 multiplies with 10 bits otherwise: other codes
+}
+
 
 def silence() -> None:
     """Keeps vLLM and its libraries from talking to anybody; to be called before vLLM is imported."""
@@ -29,9 +35,16 @@ def silence() -> None:
         os.environ.setdefault(name, value)
 
 
+def exact() -> None:
+    """Chooses what gives the reference's codes on a GPU too; to be called before an engine is configured."""
+    for name, value in _EXACT.items():
+        os.environ.setdefault(name, value)
+
+
 def register() -> None:
     """Tells vLLM of the model, its configuration and its checkpoints. Calling it again changes nothing."""
     silence()
+    exact()
     from vllm import ModelRegistry
 
     if ARCHITECTURE in ModelRegistry.get_supported_archs():

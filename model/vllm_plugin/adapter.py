@@ -62,7 +62,8 @@ class Runner:
         vocabulary = Vocabulary(self.equerry)
         self.bases = {Kind.VIDEO: vocabulary.video, Kind.AUDIO: vocabulary.audio}
         self.sizes = {Kind.VIDEO: self.equerry.video.codes, Kind.AUDIO: self.equerry.audio.codes}
-        self.paper = np.zeros((self.max_num_tokens, COLUMNS), np.int32)
+        self.sheet = torch.zeros(self.max_num_tokens, COLUMNS, dtype=torch.int32, pin_memory=_apart(self.device))
+        self.paper = self.sheet.numpy()  # the same memory
         if getattr(self, "drafter", None) is not None:
             self.drafter.rest = self.rest
 
@@ -90,7 +91,8 @@ class Runner:
         starts = batch.num_computed_tokens_cpu[:requests]
         fill(self.paper, self.takes(), starts, np.diff(edges), batch.token_ids_cpu)
         rows = int(edges[-1])
-        self.get_model().inbox[:rows].copy_(torch.from_numpy(self.paper[:rows]))
+        # Nobody waits for this copy: the sheet is written again only after the codes of this step have come back.
+        self.get_model().inbox[:rows].copy_(self.sheet[:rows], non_blocking=True)
         return super()._model_forward(*arguments, **named)  # type: ignore[misc]  # a mixin's super is the runner
 
     def _sample(self: Any, logits: Tensor, drafts: Any) -> SamplerOutput:
@@ -100,21 +102,21 @@ class Runner:
             counts += np.array(drafts.num_draft_tokens, np.int32)
         ends = self.input_batch.num_computed_tokens_cpu[:requests] + np.diff(self.query_start_loc.np[: requests + 1])
         slots = ends - counts + 1
-        out = torch.full((requests, int(counts.max())), NOTHING, dtype=torch.int32)
+        out = torch.full((requests, int(counts.max())), NOTHING, dtype=torch.int32, device=logits.device)
         out[:, 0] = 0  # for a prompt that is not yet over; vLLM drops it
         for group in groups(self.takes(), slots, counts):
-            out[group.owner, group.place] = self.draw(logits, group)
+            self.draw(logits, group, out)
             if self.watch is not None:
                 self.show(logits, group, slots)
-        return SamplerOutput(sampled_token_ids=out.to(logits.device), logprobs_tensors=None)
+        return SamplerOutput(sampled_token_ids=out, logprobs_tensors=None)
 
-    def draw(self: Any, logits: Tensor, group: Group) -> Tensor:
-        """Tokens int32 [N] of a group, in the memory of the host."""
+    def draw(self: Any, logits: Tensor, group: Group, out: Tensor) -> None:
+        """Writes the tokens of a group to `out` int32 [requests, places], where the logits are. Nothing waits for a
+        device here; vLLM does, once, when it reads `out`."""
         base, size = self.bases[group.kind], self.sizes[group.kind]
-        rows = torch.from_numpy(group.rows).to(logits.device)
-        chance = torch.from_numpy(group.chance).to(logits.device)
-        codes = draw(logits[rows, base : base + size], chance, group.sampling)
-        return (codes + base).to("cpu", torch.int32)
+        rows, owner, place = _sent(group.where, logits.device)
+        codes = draw(logits[rows, base : base + size], _sent(group.chance, logits.device), group.sampling)
+        out[owner, place] = (codes + base).int()
 
     def show(self: Any, logits: Tensor, group: Group, slots: np.ndarray) -> None:
         """Lets a test see what was drawn from."""
@@ -122,6 +124,17 @@ class Runner:
         for row, owner, place in zip(group.rows, group.owner, group.place, strict=True):
             values = logits[int(row), base : base + size].clone()
             self.watch(self.input_batch.req_ids[owner], int(slots[owner] + place), values)
+
+
+def _apart(device: torch.device) -> bool:
+    """Whether a device has a memory of its own, to which pages that are pinned are copied without a wait."""
+    return device.type == "cuda"
+
+
+def _sent(numbers: np.ndarray, device: torch.device) -> Tensor:
+    """The same numbers where the device can read them."""
+    here = torch.from_numpy(numbers)
+    return here.pin_memory().to(device, non_blocking=True) if _apart(device) else here
 
 
 class Proposer:

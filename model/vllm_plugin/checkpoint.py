@@ -12,10 +12,11 @@ from vllm.model_executor.model_loader.base_loader import BaseModelLoader
 from vllm.transformers_utils.config import register_config_parser
 from vllm.transformers_utils.config_parser_base import ConfigParserBase
 
+from model.chance import weights
 from model.checkpoint import config_from, config_json, load
 from model.config import ModelConfig
 from model.layout import LayoutSpec
-from model.vllm_plugin import ARCHITECTURE, FORMAT
+from model.vllm_plugin import ARCHITECTURE, CHANCE, FORMAT
 from model.vocabulary import CONTROLS, MOST_TEXT, Vocabulary
 
 
@@ -94,3 +95,16 @@ class Loader(BaseModelLoader):
         """Raises BadWeights for anything that the sums do not promise."""
         checked = load(str(model_config.model))
         model.load_weights(checked.trunk.state_dict().items())
+
+
+@register_model_loader(CHANCE)
+class Drawer(BaseModelLoader):
+    """Fills a model from chance, tensor by tensor and where it stands, so that no memory holds it twice."""
+
+    def download_model(self, model_config: object) -> None:
+        """There is nothing to download."""
+
+    def load_weights(self, model: Any, model_config: Any) -> None:
+        """The weights of `model.chance`, of which every rank keeps its share."""
+        first = next(model.parameters())
+        model.load_weights(weights(model_config.hf_config.model, first.device, first.dtype))

@@ -128,10 +128,23 @@ class Group:
 
     kind: Kind  # VIDEO or AUDIO
     sampling: Sampling
-    rows: NDArray[np.int64]  # [N] of the logits
+    where: NDArray[np.int64]  # [3, N] row, owner and place, in one piece, so that a device is sent it once
     chance: NDArray[np.float64]  # [N]
-    owner: NDArray[np.int64]  # [N] the request
-    place: NDArray[np.int64]  # [N] among the tokens that the request is given by this step
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """[N] of the logits."""
+        return self.where[0]
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """[N] the request."""
+        return self.where[1]
+
+    @property
+    def place(self) -> NDArray[np.int64]:
+        """[N] among the tokens that the request is given by this step."""
+        return self.where[2]
 
 
 def groups(takes: Sequence[Take], slots: _Ints, counts: _Ints) -> list[Group]:
@@ -140,20 +153,22 @@ def groups(takes: Sequence[Take], slots: _Ints, counts: _Ints) -> list[Group]:
     Request i has `counts[i]` rows of logits, the first of which computes slot `slots[i]`. Rows behind its wave have
     not seen all of their parents and are left alone, and so is a prompt that is not yet over.
     """
-    found: dict[tuple[int, Sampling], list[NDArray[np.int64]]] = {}
-    first = 0
-    for owner, (take, slot, count) in enumerate(zip(takes, slots.tolist(), counts.tolist(), strict=True)):
-        kinds = take.page.kind[slot : slot + min(count, take.rest(slot) + 1)]
-        for kind in (Kind.VIDEO, Kind.AUDIO):
-            place = np.flatnonzero(kinds == kind)
-            if len(place):
-                entry = np.stack([place + first, place + slot, np.full_like(place, owner), place])
-                found.setdefault((kind, take.sampling), []).append(entry)
-        first += count
-    return [_group(Kind(kind), sampling, takes, np.hstack(parts)) for (kind, sampling), parts in found.items()]
-
-
-def _group(kind: Kind, sampling: Sampling, takes: Sequence[Take], entries: NDArray[np.int64]) -> Group:
-    row, slot, owner, place = entries
-    chance = np.array([takes[i].chance[s] for i, s in zip(owner.tolist(), slot.tolist(), strict=True)])
-    return Group(kind=kind, sampling=sampling, rows=row, chance=chance, owner=owner, place=place)
+    parts = [
+        (take, slice(slot, slot + min(count, take.rest(slot) + 1)))
+        for take, slot, count in zip(takes, slots.tolist(), counts.tolist(), strict=True)
+    ]
+    kinds = [take.page.kind[part] for take, part in parts]
+    chance = np.concatenate([take.chance[part] for take, part in parts])
+    ready = np.array([len(each) for each in kinds])
+    owner = np.repeat(np.arange(len(takes)), ready)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(ready) - ready, ready)
+    where = np.stack([np.repeat(np.cumsum(counts) - counts, ready) + place, owner, place])
+    manners = {sampling: number for number, sampling in enumerate(dict.fromkeys(take.sampling for take in takes))}
+    manner = np.array([manners[take.sampling] for take in takes])[owner]
+    kind = np.concatenate(kinds)
+    return [
+        Group(kind=each, sampling=sampling, where=where.take(at, 1), chance=chance[at])
+        for sampling, number in manners.items()
+        for each in (Kind.VIDEO, Kind.AUDIO)
+        if len(at := np.flatnonzero((kind == each) & (manner == number)))
+    ]

@@ -4,6 +4,9 @@ It has the standard shape of a vLLM model, but reads neither token ids nor posit
 its inbox, which the adapter fills before each step. The kind of each row travels to `compute_logits` as one more column
 of the states, so that a row has logits over the codes of its kind alone.
 
+Norms are the reference's own: they hold nothing that ranks share, and vLLM's, which it runs as several operations on a
+processor, take a tenth of a step there.
+
 Shapes: T rows of a step, D width, N heads, K key-value heads, H head dimension, V vocabulary.
 """
 
@@ -19,7 +22,6 @@ from vllm.config import VllmConfig
 from vllm.distributed import get_tensor_model_parallel_world_size
 from vllm.model_executor.layers.activation import SiluAndMul
 from vllm.model_executor.layers.attention import Attention as PagedAttention
-from vllm.model_executor.layers.layernorm import RMSNorm
 from vllm.model_executor.layers.linear import (
     MergedColumnParallelLinear,
     QKVParallelLinear,
@@ -32,11 +34,9 @@ from vllm.model_executor.model_loader.weight_utils import default_weight_loader
 
 from model.config import ModelConfig, TrunkConfig
 from model.layout import Kind
-from model.trunk import ROLES, speeds, turn
+from model.trunk import ROLES, RMSNorm, speeds, turn
 from model.vllm_plugin.inbox import CLOCK, COLUMNS, IDS, KIND, MARK, PLACES
 from model.vocabulary import Vocabulary
-
-EPSILON = 1e-6
 
 
 class Turns(nn.Module):
@@ -69,7 +69,7 @@ class Attention(nn.Module):
             config.width, self.head_dim, config.heads, config.kv_heads, bias=False, prefix=f"{prefix}.qkv"
         )
         self.out = RowParallelLinear(config.heads * self.head_dim, config.width, bias=False, prefix=f"{prefix}.out")
-        self.q_norm, self.k_norm = RMSNorm(self.head_dim, eps=EPSILON), RMSNorm(self.head_dim, eps=EPSILON)
+        self.q_norm, self.k_norm = RMSNorm(self.head_dim), RMSNorm(self.head_dim)
         self.pages = PagedAttention(
             heads,
             self.head_dim,
@@ -109,9 +109,9 @@ class Layer(nn.Module):
 
     def __init__(self, config: TrunkConfig, vllm_config: VllmConfig, prefix: str) -> None:
         super().__init__()
-        self.attention_norm = RMSNorm(config.width, eps=EPSILON)
+        self.attention_norm = RMSNorm(config.width)
         self.attention = Attention(config, vllm_config, f"{prefix}.attention")
-        self.feed_norm = RMSNorm(config.width, eps=EPSILON)
+        self.feed_norm = RMSNorm(config.width)
         self.feed = FeedForward(config, f"{prefix}.feed")
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class EquerryTrunk(nn.Module):
         self.kinds = nn.Embedding(len(Kind), c.width)
         self.places = nn.Embedding(2 * (c.grid + 1) + config.audio_codes + 1, c.width)
         self.layers = nn.ModuleList(Layer(c, vllm_config, f"layers.{i}") for i in range(c.layers))
-        self.norm = RMSNorm(c.width, eps=EPSILON)
+        self.norm = RMSNorm(c.width)
         self.head = ParallelLMHead(v.size_in_all, c.width, bias=False, prefix="head")
         self.logits = LogitsProcessor(v.size_in_all)
         most = vllm_config.scheduler_config.max_num_batched_tokens
