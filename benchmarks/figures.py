@@ -27,24 +27,29 @@ def charts(told: Mapping[str, Figures]) -> list[tuple[str, Sequence[Bar]]]:
     ]
 
 
+WANTED: Final = {
+    ("vLLM, slots", 1): "waves are at least 4x",
+    ("vLLM, slots", 8): "waves are at least 2x",
+    ("Hugging Face generate", 8): "waves are at least 3x",
+}
+
+
 def _waves(figures: Figures) -> Iterator[Line]:
+    targets = WANTED if figures.get("model", "pony") == "pony" else {}
     for row in figures["rows"]:
-        wanted = {
-            ("vLLM, slots", 1): "waves are at least 4x",
-            ("vLLM, slots", 8): "waves are at least 2x",
-            ("Hugging Face generate", 8): "waves are at least 3x",
-        }.get((row["way"], row["batch"]), "")
         figure = f"{row['films_per_minute']:.1f} films a minute of {row['at_best']:,.0f} at best; {_over(row)}"
-        yield f"{row['way']}, {row['batch']} at once", figure, wanted
+        yield f"{row['way']}, {row['batch']} at once", figure, targets.get((row["way"], row["batch"]), "")
 
 
 def _over(row: Figures) -> str:
-    return f"waves are {row['gain']:.2f}x, {row['processor_gain']:.2f}x by processor time"
+    parted = "" if row.get("same", 1.0) == 1.0 else f"; {row['same']:.0%} of codes the same"
+    return f"waves are {row['gain']:.2f}x, {row['processor_gain']:.2f}x by processor time{parted}"
 
 
 def _ranks(figures: Figures) -> Iterator[Line]:
     for row in figures["rows"]:
-        yield f"{row['way']}, {row['batch']} at once", f"{row['films_per_minute']:.1f} films a minute", "same codes"
+        figure = f"{row['films_per_minute']:.1f} films a minute; two ranks are {row['gain']:.2f}x"
+        yield f"{row['way']}, {row['batch']} at once", figure, "same codes"
 
 
 def _cell_tax(figures: Figures) -> Iterator[Line]:
@@ -109,6 +114,12 @@ def _grown(figures: Figures) -> Iterator[Bar]:
         yield _bar(row["at"], row["processor"], f"{row['processor']:.2f} s")
 
 
+def _begun(figures: Figures) -> Iterator[Bar]:
+    for row in figures["rows"]:
+        steps = [("imports", "imports"), ("weights", "loading"), ("engine and film", "film")]
+        yield Bar(row["engine"], tuple(Part(name, row[key]) for name, key in steps), f"{row['whole']:.1f} s")
+
+
 def _spent(figures: Figures) -> Iterator[Bar]:
     for load in dict.fromkeys(row["films"] for row in figures["rows"]):
         parts = tuple(Part(row["stage"], row["seconds"]) for row in figures["rows"] if row["films"] == load)
@@ -123,6 +134,7 @@ _CHARTS: Final[Mapping[str, tuple[str, Callable[[Figures], Iterator[Bar]]]]] = {
     "waves": ("Films a minute, by how many are made at once", _speeds),
     "ranks": ("Films a minute on one rank and on two", _speeds),
     "pages": ("Films in flight for each GiB of keys and values", _per_gib),
+    "start": ("Seconds from a new process to its first film", _begun),
     "growth": ("Seconds of the processor for one film, decoding alone", _grown),
     "where": ("Where the time of a film goes, seconds of the processor", _spent),
 }

@@ -102,7 +102,8 @@ def _resident() -> float:
 def run(device: str, seconds: int, size: Size, repeats: int, done: Callable[[], None]) -> tuple[Hardware, list[Run]]:
     """Both ways in turn. Raises SystemExit when they give other bytes."""
     torch.set_num_threads(1)
-    model, hardware = load("pony", device), here(device)
+    hardware = here(device)
+    model = load("pony", device)
     clip = Clip(prompt=PROMPT, mode=Mode.T2V, size=size, seconds=seconds, seed=7)
     runs = []
     for _ in range(repeats):

@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.hardware import DEVICE_HELP, here, told
+from benchmarks.hardware import DEVICE_HELP, check, check_vllm, here, told
 
 LONGEST: Final = 600  # seconds for one film, start included
 RUN: Final = """
@@ -56,14 +56,16 @@ class Row:
 
 
 def once(engine: str, device: str, folder: Path) -> tuple[float, ...]:
-    """One process: imports, loading, film, whole, processor."""
+    """One process: imports, loading, film, whole, processor. Raises SystemExit when it makes none."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = perf_counter()
     ran = subprocess.run(  # our own interpreter and text
         [sys.executable, "-c", RUN, engine, str(folder / "film.mp4"), device],
-        capture_output=True, text=True, timeout=LONGEST, check=True,
+        capture_output=True, text=True, timeout=LONGEST, check=False,
     )  # fmt: skip
     whole = perf_counter() - began
+    if ran.returncode:
+        raise SystemExit(f"{engine} made no film: {(ran.stderr.strip().splitlines() or ['it says nothing'])[-1]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     imports, loading, film = json.loads(ran.stdout.splitlines()[-1])
@@ -87,7 +89,11 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Seconds from a new process to its first film."""
-    engines = ["torch", *(["vllm"] if find_spec("vllm") else [])]
+    check(device)
+    engines = ["torch"]
+    if find_spec("vllm"):
+        check_vllm(device)
+        engines.append("vllm")
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("processes", total=len(engines) * (repeats + 1))
         rows = [measured(engine, device, repeats, lambda: progress.advance(bar)) for engine in engines]

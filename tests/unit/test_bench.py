@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import torch
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from typer.testing import CliRunner
 from benchmarks import __main__ as suite
 from benchmarks.figures import charts, lines
 from benchmarks.growth import exponent
-from benchmarks.hardware import bound
+from benchmarks.hardware import BadDevice, bound, here
 from benchmarks.picture import Bar, Part, page
 from benchmarks.where import Stages
 from model.clip import Mode, Size
@@ -99,11 +101,14 @@ def test_figures_become_lines_and_bars():
     assert [bar.told for _, bars in charts({"growth": GROWTH}) for bar in bars] == ["1.50 s"]
 
 
-def test_a_part_that_needs_vllm_is_skipped_with_the_reason_where_it_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(suite, "ENGINE", tmp_path / "python")
-    part = next(each for each in suite.PARTS if each.name == "ranks")
+def test_a_part_that_needs_vllm_is_skipped_with_the_reason_where_it_is_not(monkeypatch):
+    monkeypatch.setattr(suite, "engine_python", lambda: None)
 
-    assert "make setup-engine" in suite.measured(part, "cpu", quick=True)["skipped"]
+    assert "make setup-engine" in suite.measured(part("ranks"), suite.Asked(quick=True))["skipped"]
+
+
+def test_a_part_that_measures_the_pony_alone_says_so_of_the_horse():
+    assert suite.skipped(part("pages"), suite.Asked(model="horse")) == "it measures the pony alone."
 
 
 def test_a_part_that_fails_says_why_and_the_others_are_kept(tmp_path, monkeypatch):
@@ -114,20 +119,70 @@ def test_a_part_that_fails_says_why_and_the_others_are_kept(tmp_path, monkeypatc
         )
 
     monkeypatch.setattr(subprocess, "run", ran)
-    app = typer.Typer()
-    app.command()(suite.main)
 
-    result = CliRunner().invoke(app, ["--only", "growth", "--only", "first", "--out", str(tmp_path)])
+    result = CliRunner().invoke(command_line(), ["--only", "growth", "--only", "first", "--out", str(tmp_path)])
 
-    told = json.loads((tmp_path / "bench.json").read_text())
+    told = json.loads((tmp_path / "bench.json").read_text())["parts"]
     assert result.exit_code == 1
     assert told["first"] == {"failed": "No room."}
     assert told["growth"]["fits"] == GROWTH["fits"]
     assert (tmp_path / "bench.svg").read_text().startswith("<svg")
 
 
-def test_the_device_reaches_the_parts_that_run_a_model():
-    commands = {part.name: suite.command(part, "cuda", quick=False) for part in suite.PARTS}
+def test_a_run_that_is_broken_off_keeps_what_it_has(tmp_path, monkeypatch):
+    def ran(part, _):
+        if part.name == "first":
+            raise KeyboardInterrupt
+        return dict(GROWTH)
 
-    assert commands["growth"] == [sys.executable, "-m", "benchmarks.growth", "--device", "cuda", "--json"]
+    monkeypatch.setattr(suite, "measured", ran)
+
+    CliRunner().invoke(command_line(), ["--only", "growth", "--only", "first", "--out", str(tmp_path)])
+
+    whole = json.loads((tmp_path / "bench.json").read_text())
+    assert list(whole["parts"]) == ["growth"]
+    assert whole["machine"]["cores"] >= 1
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "_has_cuda", lambda _: False)
+
+    result = CliRunner().invoke(command_line(), ["--device", "cuda", "--out", str(tmp_path)], env={"COLUMNS": "300"})
+
+    assert result.exit_code == 2
+    assert "torch finds no GPU here" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_part_on_a_gpu_that_is_not_there_ends_with_one_sentence():
+    with pytest.raises(BadDevice, match="nothing can be measured on cuda"):
+        here("cuda")
+
+
+def test_the_device_and_the_model_reach_the_parts_that_take_them(monkeypatch):
+    monkeypatch.setattr(suite, "engine_python", lambda: None)
+    asked = suite.Asked(device="cuda", model="horse")
+    commands = {each.name: suite.command(each, asked) for each in suite.PARTS}
+
+    wanted = [sys.executable, "-m", "benchmarks.growth", "--device", "cuda", "--model", "horse", "--json"]
+    assert commands["growth"] == wanted
     assert "--device" not in commands["doors"]
+    assert "--model" not in commands["pages"]
+
+
+def test_on_a_gpu_every_part_that_runs_a_model_runs_where_vllm_is(monkeypatch):
+    monkeypatch.setattr(suite, "engine_python", lambda: Path("engine"))
+
+    assert suite.python_of(part("growth"), suite.Asked(device="cuda")) == Path("engine")
+    assert suite.python_of(part("growth"), suite.Asked()) == Path(sys.executable)
+
+
+def part(name):
+    return next(each for each in suite.PARTS if each.name == name)
+
+
+def command_line():
+    app = typer.Typer()
+    app.command()(suite.main)
+    return app
