@@ -153,7 +153,8 @@ class Front:
 
     def _draft(self, caller: Caller, wish: Wish, settled: Wish, order: str) -> Draft:
         chunks = self.chunks_per_second * (settled.seconds or 1)
-        window = self.limits.retry_window_ms if wish.retried else 0
+        # a key names the attempt for good; an equal film, asked for without it, is another one
+        window = self.limits.retry_window_ms if wish.retried and wish.idempotency_key is None else 0
         return Draft(
             id=JobId(caller.decision),
             tenant=TenantId(caller.tenant),

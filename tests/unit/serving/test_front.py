@@ -71,6 +71,18 @@ def test_a_queue_that_is_full_turns_away_what_is_new_and_still_knows_what_it_has
     assert asyncio.run(run())
 
 
+def test_a_retry_under_a_key_finds_the_film_of_its_key_and_not_an_equal_older_one():
+    async def run():
+        desk, keyed = front(), replace(WISH, idempotency_key="once")
+        older = await desk.submit(caller(1), WISH)
+        first = await desk.submit(caller(2), keyed)
+        again = await desk.submit(caller(3), replace(keyed, retried=True))
+        unkeyed = await desk.submit(caller(4), replace(WISH, retried=True))
+        return [each.job.id for each in (again, unkeyed)] == [first.job.id, older.job.id]
+
+    assert asyncio.run(run())
+
+
 def test_a_room_that_is_full_turns_away_what_is_new_and_still_knows_what_it_has():
     async def run():
         desk, keyed = front(stored=10), replace(WISH, idempotency_key="once")
