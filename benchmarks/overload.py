@@ -245,7 +245,7 @@ def _middle(request: Request) -> int:
 
 def _behind_all(store: SqlStore, cost_ms: int) -> int:
     line = line_of(store.now(), HANDS, *store.line(1 << 20))
-    return line.starts_with(len(line.waiting), cost_ms)[1][-1] + cost_ms
+    return line.starts_with(len(line.waiting), cost_ms)[-1] + cost_ms
 
 
 def draft(request: Request) -> Draft:

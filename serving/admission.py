@@ -136,7 +136,7 @@ class Admission:
             self._line = line_of(self.store.now(), max(0, self.hands()), *self.store.line(self.offer.most))
             self._begins = {
                 each.id: (place, start)
-                for place, (each, start) in enumerate(zip(self._line.waiting, self._line.starts(), strict=True))
+                for place, (each, start) in enumerate(zip(self._line.waiting, self._line.starts, strict=True))
             }
             self._shares = shares_of(self._samples, self._line, self._refused)
             self._calm.look(served(self._samples, self._line.now, self._line.hands), self._line)

@@ -99,14 +99,13 @@ def _decide(line: Line, asked: _Asked) -> Taken | Turned:
     if line.hands <= 0:  # nobody is there, so no wait can be foretold
         return Turned(why=Rejection.NO_COMPLIANT_REGION)
     place = line.place(line.now + slack, asked.priority)
-    before, starts = line.starts_with(place, cost.ms)
-    squares = sum(each.cost_ms**2 for each in line.waiting[:place])
+    starts = line.starts_with(place, cost.ms)
     begin = overtaken(starts[place], slack, asked.shares)
-    late = ceil(begin + _room(line, squares, begin - starts[place], asked))
+    late = ceil(begin + _room(line, line.squares[place], begin - starts[place], asked))
     seated = seat([asked.region], {asked.region: late} if line.hands > 0 else {}, replace(promise, queue_wait_ms=slack))
     if seated is Rejection.NO_COMPLIANT_REGION:
         return Turned(why=seated)
-    harm = _harm(line, place, before, starts, squares, slack, cost.spread)
+    harm = _harm(line, place, starts, slack, cost.spread)
     if harm or not isinstance(seated, Run):
         return Turned(why=Rejection.QUEUE_FULL, retry_ms=max(late - slack, harm, 1), patience_ms=slack)
     foretold = begin if asked.forecast is None else begins(starts[place], slack, asked.forecast)
@@ -123,23 +122,19 @@ def _room(line: Line, squares: int, overtaken_ms: float, asked: _Asked) -> float
     return asked.sure * sqrt(films + overtaken_ms * hands * asked.cost.ms) / hands
 
 
-def _harm(
-    line: Line, place: int, before: Sequence[int], starts: Sequence[int], squares: int, slack: int, spread: float
-) -> int:
+def _harm(line: Line, place: int, starts: Sequence[int], slack: int, spread: float) -> int:
     """0, or milliseconds until such a film makes nobody late who would be in time without it.
 
     Late is who is expected to begin later than one standard deviation before the latest start. It harms nobody once it
-    comes behind them: when they have begun, or when they are due before it. `before` and `starts` are the line without
-    the film and with it, `squares` those of the costs ahead of it.
+    comes behind them: when they have begun, or when they are due before it. `starts` are the line's with the film.
     """
-    until, hands = 0, max(1, line.hands)
-    for (_, due, _, _, cost_ms), old, new in zip(
-        line.waiting[place:], before[place:], starts[place + 1 :], strict=True
-    ):
-        room = due - line.now
-        if old < new and old <= room - spread * sqrt(squares) / hands < new:
+    error, until = spread / max(1, line.hands), 0
+    soon = line.now + ceil(error * sqrt(line.squares[-1]))  # tells of most that they are in time
+    behind = enumerate(zip(line.waiting[place:], starts[place + 1 :], strict=True), place)
+    for number in [number for number, (each, new) in behind if soon + new > each.due]:
+        room, old = line.waiting[number].due - line.now, line.starts[number]
+        if old < starts[number + 1] and old <= room - error * sqrt(line.squares[number]) < starts[number + 1]:
             until = max(until, min(old, room - slack) + 1)
-        squares += cost_ms * cost_ms
     return until
 
 

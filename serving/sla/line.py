@@ -10,6 +10,9 @@ import heapq
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from operator import mul
 from typing import Final, NamedTuple
 
 from serving.jobs.accounts import InHand, InLine
@@ -29,7 +32,7 @@ class Waiting(NamedTuple):
     cost_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is reckoned from it is kept in it
 class Line:
     """Everything that stands before a new job."""
 
@@ -42,17 +45,24 @@ class Line:
         """How many of the waiting are claimed before a new job with this due."""
         return bisect_right(self.waiting, (-priority, due, LAST, ""), key=lambda each: each[:4])
 
-    def starts(self) -> list[int]:
-        """When each of the waiting will begin, in milliseconds from now."""
-        return _begun(self._free(), self.waiting)
+    @cached_property
+    def costs(self) -> list[int]:
+        """Of the waiting, in milliseconds of one hand."""
+        return [each.cost_ms for each in self.waiting]
 
-    def starts_with(self, place: int, cost_ms: int) -> tuple[list[int], list[int]]:
-        """The same without and with a new job of this cost in that place. Up to there both are one."""
-        free = self._free()
-        ahead = _begun(free, self.waiting[:place])
-        there, behind = list(free), self.waiting[place:]
-        new = heapq.heapreplace(there, there[0] + cost_ms)
-        return ahead + _begun(free, behind), [*ahead, new, *_begun(there, behind)]
+    @cached_property
+    def squares(self) -> list[int]:
+        """Of these costs, added up: of the first n, for n from 0 on."""
+        return list(accumulate(map(mul, self.costs, self.costs), initial=0))
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """When each of the waiting will begin, in milliseconds from now; nobody before the one ahead."""
+        return _begun(self._free(), self.costs)
+
+    def starts_with(self, place: int, cost_ms: int) -> list[int]:
+        """The same with a new job of this cost in that place."""
+        return _begun(self._free(), [*self.costs[:place], cost_ms, *self.costs[place:]])
 
     def _free(self) -> list[int]:
         """When each hand is free, as a heap."""
@@ -62,19 +72,19 @@ class Line:
 
     def after(self, ms: int) -> Line:
         """The line so much later, if nobody came meanwhile."""
-        begun = [(start, each) for start, each in zip(self.starts(), self.waiting, strict=True)]
-        made = [start + each.cost_ms - ms for start, each in begun if start <= ms]
+        begun = bisect_right(self.starts, ms)
+        made = [start + cost for start, cost in zip(self.starts[:begun], self.costs, strict=False)]
         return Line(
             now=self.now + ms,
             hands=self.hands,
-            busy_ms=tuple(left for left in [*(busy - ms for busy in self.busy_ms), *made] if left > 0),
-            waiting=tuple(each for start, each in begun if start > ms),
+            busy_ms=tuple(end - ms for end in (*self.busy_ms, *made) if end > ms),
+            waiting=self.waiting[begun:],
         )
 
 
-def _begun(free: list[int], waiting: Sequence[Waiting]) -> list[int]:
+def _begun(free: list[int], costs: Sequence[int]) -> list[int]:
     """When each begins; `free` is the heap of hands, and goes on to the state behind the last."""
-    return [heapq.heapreplace(free, free[0] + each.cost_ms) for each in waiting]
+    return [heapq.heapreplace(free, free[0] + cost) for cost in costs]
 
 
 def line_of(now: int, hands: int, made: Sequence[InHand], waiting: Sequence[InLine]) -> Line:

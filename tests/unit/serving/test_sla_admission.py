@@ -103,7 +103,7 @@ def test_nobody_becomes_late_by_a_film_that_is_taken_on(line, wait, cost):
     if not isinstance(found, Taken):
         return
     place = line.place(line.now + found.slack_ms)
-    before, after = line.starts_with(place, cost * 1000)
+    before, after = line.starts, line.starts_with(place, cost * 1000)
 
     assert after[place] <= found.slack_ms
     squares = sum(each.cost_ms**2 for each in line.waiting[:place])
@@ -116,15 +116,20 @@ def test_nobody_becomes_late_by_a_film_that_is_taken_on(line, wait, cost):
 @given(line=lines, ms=st.integers(0, 600_000))
 def test_time_moves_everybodys_start_and_changes_nobodys(line, ms):
     later = line.after(ms)
-    left = {each.id: start - ms for each, start in zip(line.waiting, line.starts(), strict=True) if start > ms}
+    left = {each.id: start - ms for each, start in zip(line.waiting, line.starts, strict=True) if start > ms}
 
     if len(line.busy_ms) <= line.hands:
-        assert dict(zip((each.id for each in later.waiting), later.starts(), strict=True)) == left
+        assert dict(zip((each.id for each in later.waiting), later.starts, strict=True)) == left
+
+
+@given(line=lines)
+def test_nobody_begins_before_the_one_who_stands_ahead(line):
+    assert line.starts == sorted(line.starts)
 
 
 @given(line=lines)
 def test_the_line_is_served_by_as_many_hands_as_there_are(line):
-    events = sorted((start, each.cost_ms) for each, start in zip(line.waiting, line.starts(), strict=True))
+    events = sorted((start, each.cost_ms) for each, start in zip(line.waiting, line.starts, strict=True))
     for begin, _ in events:
         at_once = sum(start <= begin < start + cost for start, cost in events)
         assert at_once <= line.hands
