@@ -67,7 +67,7 @@ def main(
             batch or [1, 8],
             repeats,
             device=device,
-            exact=what.numbers is Numbers.FLOAT32,
+            exact=what.exact,
             apart=model is Name.HORSE,
         )
     hardware = here(device, what.numbers)

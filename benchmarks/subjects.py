@@ -45,6 +45,12 @@ class Subject:
     numbers: Numbers
     device: str
 
+    @property
+    def exact(self) -> bool:
+        """Whether every engine must give the same codes. A GPU's products round by the number of rows, and 16 bits by
+        the order of whatever is added."""
+        return self.device == "cpu" and self.numbers is Numbers.FLOAT32
+
     def settings(self, pace: Pace, **others: int | bool | str | None) -> VllmSettings:
         """For vLLM, with room for every film at once and for the longest one that its scheduler could be given."""
         settings = VllmSettings(

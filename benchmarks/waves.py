@@ -2,10 +2,10 @@
 
 The same weights and the same prompts in the same run, all ways in turn, so that what else the machine does falls on
 each; medians of the repeats, and of the ratios within each repeat. Beside the clock stands the processor's own time,
-which other programs disturb less, and what the layout allows at best on this machine. In float32 every way must give
-the same codes, or there is no table. In bfloat16 each way rounds in another order, so their codes part; then the share
-that agrees is told, and what is timed is the same number of steps. Needs vLLM's environment; without it the reference
-alone is measured.
+which other programs disturb less, and what the layout allows at best on this machine. In float32 on a processor every
+way must give the same codes, or there is no table. In bfloat16, and on a GPU, each way rounds in another order, so
+codes may part; then the share that agrees is told, and what is timed is the same number of steps. Needs vLLM's
+environment; without it the reference alone is measured.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def main(
             repeats,
             at_best,
             device=device,
-            exact=what.numbers is Numbers.FLOAT32,
+            exact=what.exact,
             apart=model is Name.HORSE if apart is None else apart,
         )
     about = {"model": model, "size": str(what.model.config.sizes[0]), "seconds": length, "compiled": compiled}

@@ -189,11 +189,16 @@ class EquerryTrunk(nn.Module):
 
 
 def masks(config: ModelConfig) -> Tensor:
-    """What a row of each kind can be: [kinds, V], 0 or -inf. Only rows of VIDEO and AUDIO are ever drawn."""
+    """What a row of each kind can be: [kinds, V], 0 or -inf.
+
+    Only rows of VIDEO and AUDIO are ever drawn. The others are left whole, since vLLM warms its own sampler up with
+    rows of no kind, and a GPU's sampler need not end where nothing can be drawn.
+    """
     v = Vocabulary(config)
-    mask = torch.full((len(Kind), v.size_in_all), -torch.inf)
-    mask[Kind.VIDEO, v.video : v.video + config.video.codes] = 0.0
-    mask[Kind.AUDIO, v.audio : v.audio + config.audio.codes] = 0.0
+    mask = torch.zeros(len(Kind), v.size_in_all)
+    for kind, first, codes in ((Kind.VIDEO, v.video, config.video.codes), (Kind.AUDIO, v.audio, config.audio.codes)):
+        mask[kind] = -torch.inf
+        mask[kind, first : first + codes] = 0.0
     return mask
 
 
