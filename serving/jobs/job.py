@@ -103,7 +103,6 @@ class Draft:
     priority: int = 0
     start_within_ms: int | None = None  # by the store's clock; then the job fails with `deadline`
     idempotency_key: str | None = None
-    session: str | None = None  # of the client, when it has one
     retry_window_ms: int = 0  # an equal job of this age or younger is taken for this one; 0 makes a new one
     webhook: str | None = None
     due_within_ms: int | None = None  # by the store's clock; see `Job.due`

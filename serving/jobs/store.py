@@ -35,9 +35,6 @@ class Counter(Protocol):
     def known(self, draft: Draft) -> Job | None:
         """The job that `submit` would find rather than make."""
 
-    def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
-        """The first equal job of this age or younger; of this session when one is named."""
-
     def get(self, tenant: TenantId, job: JobId) -> Job:
         """The job as it stands."""
 
@@ -77,9 +74,6 @@ class Counter(Protocol):
 
     def history(self, tenant: TenantId, job: JobId) -> Sequence[Event]:
         """All moves of a job, oldest first."""
-
-    def wait_for_change(self, tenant: TenantId, job: JobId, since: int, timeout_s: float) -> Job:
-        """The job once its revision is beyond `since`, or as it is after `timeout_s`."""
 
     def artefact(self, tenant: TenantId, key: str) -> Artefact | None:
         """An object of this tenant that is not deleted."""

@@ -84,14 +84,6 @@ class Courier:
         parcels = await asyncio.to_thread(self._store.due_parcels, most)
         return sum(await asyncio.gather(*map(self._tell, parcels)))
 
-    async def run(self, stop: asyncio.Event, every_s: float = 1.0) -> None:
-        """Rounds until `stop`; a store that does not answer is asked again."""
-        while not stop.is_set():
-            with suppress(CellError):
-                await self.round()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_s)
-
     async def _tell(self, parcel: Parcel) -> bool:
         secret = self._secret(parcel.tenant)
         if secret is None:

@@ -18,7 +18,7 @@ __all__ = ["Heard", "WatchedPen", "watched"]
 Part = TypeVar("Part")
 Heard = Callable[[str, object], None]  # a call's name and what it gave
 WAITS: Final = frozenset(
-    {"wait_for_work", "wait_for_cancel", "wait_for_change", "now", "close", "rules", "bell", "read"}
+    {"wait_for_work", "wait_for_cancel", "now", "close", "rules", "bell", "read"}
 )
 
 

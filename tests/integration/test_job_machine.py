@@ -60,7 +60,6 @@ class Machine(RuleBasedStateMachine):
     @rule(
         tenant=TENANTS,
         key=SMALL,
-        session=SMALL,
         fingerprint=st.sampled_from("fg"),
         priority=st.integers(-1, 1),
         start_within_ms=st.none() | WAITS,
@@ -129,9 +128,10 @@ class Machine(RuleBasedStateMachine):
     def page(self, tenant, n, **asked) -> None:
         self.both("list", tenant, after=None if n is None else self.job(n), **asked)
 
-    @rule(tenant=TENANTS, fingerprint=st.sampled_from("fg"), window_ms=WAITS, session=SMALL)
-    def find_recent(self, tenant, fingerprint, window_ms, session) -> None:
-        self.both("find_recent", tenant, fingerprint, window_ms, session)
+    @rule(tenant=TENANTS, fingerprint=st.sampled_from("fg"), window_ms=WAITS, key=SMALL)
+    def known(self, tenant, fingerprint, window_ms, key) -> None:
+        asked = {"order": "{}", "estimated_ms": 1, "fingerprint": fingerprint, "idempotency_key": key}
+        self.both("known", Draft(id=JobId("f" * 32), tenant=tenant, retry_window_ms=window_ms, **asked))
 
     @rule(name=st.sampled_from(["backlog", "due_artefacts", "due_parcels", "now"]))
     def house(self, name) -> None:

@@ -166,12 +166,11 @@ def test_equal_first_attempts_are_two_jobs(world):
     assert world.store.submit(draft()).fresh
 
 
-def test_a_retry_of_one_session_does_not_find_another_sessions_job(world):
-    first = queued(world, session="s1")
+def test_a_retry_finds_no_job_of_another_tenant(world):
+    queued(world)
 
-    assert world.store.find_recent(ACME, "f", 10_000, "s2") is None
-    assert world.store.find_recent(ACME, "f", 10_000, "s1") == first
-    assert world.store.find_recent(BOLT, "f", 10_000, "s1") is None
+    assert world.store.known(draft(tenant=BOLT, retry_window_ms=600_000)) is None
+    assert world.store.submit(draft(tenant=BOLT, retry_window_ms=600_000)).fresh
 
 
 def test_equal_retries_at_the_same_time_make_one_job(world):
@@ -789,7 +788,6 @@ LOOKS = {
     "cancel": lambda s, i: s.cancel(BOLT, i),
     "delete": lambda s, i: s.delete(BOLT, i),
     "history": lambda s, i: s.history(BOLT, i),
-    "wait_for_change": lambda s, i: s.wait_for_change(BOLT, i, 0, 0),
 }
 
 
@@ -896,13 +894,6 @@ def test_a_studio_is_woken_by_work(world):
 
 def test_a_studio_that_waits_in_vain_hears_so(world):
     assert world.store.wait_for_work(0.05) is False
-
-
-def test_a_watcher_is_woken_by_a_change(world):
-    job = running(world)
-    later(lambda: world.store.checkpoint(job.id, 0, job.fence, b"x"))
-
-    assert world.store.wait_for_change(ACME, job.id, job.revision, 10).chunks_done == 1
 
 
 def test_a_studio_is_woken_by_a_cancel(world):

@@ -205,7 +205,7 @@ def test_a_head_that_never_ends_is_not_kept(flood):
 
 
 def test_a_trailer_is_no_header():
-    seen = []
+    seen: list[bytes] = []
 
     async def reads(scope, receive, send):
         await echo(scope, receive, send)

@@ -117,7 +117,6 @@ class MemoryAccounts:
 
     def _forget(self, job: Job) -> None:
         gone = {**_FORGOTTEN, "deleted": job.deleted or self._t.clock()}
-        self._t.sessions[job.id] = None
         self._t.keys = {key: i for key, i in self._t.keys.items() if i != job.id}
         if job.state is State.EXPIRED:
             self._t.change(job, **gone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -46,7 +45,9 @@ class MemoryCounter:
     def _earlier(self, draft: Draft) -> Job | None:
         t = self._t
         if draft.retry_window_ms:
-            recent = self.find_recent(draft.tenant, draft.fingerprint, draft.retry_window_ms, draft.session)
+            since = t.clock() - draft.retry_window_ms
+            equal = [j for j in self._of(draft.tenant) if j.fingerprint == draft.fingerprint and j.created >= since]
+            recent = min(equal, key=_age, default=None)
             if recent is not None:
                 return recent
         if draft.id in t.jobs:
@@ -106,23 +107,12 @@ class MemoryCounter:
             key=draft.key,
             reserved=draft.reserve,
         )
-        t.jobs[job.id], t.sessions[job.id] = job, draft.session
+        t.jobs[job.id] = job
         if draft.idempotency_key is not None:
             t.keys[draft.tenant, draft.idempotency_key] = job.id
         t.record(job, now, None)
         t.bell.ring()
         return job
-
-    def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
-        t = self._t
-        with t.lock:
-            since = t.clock() - window_ms
-            equal = [
-                j
-                for j in self._of(tenant)
-                if j.fingerprint == fingerprint and j.created >= since and session in (None, t.sessions[j.id])
-            ]
-            return min(equal, key=_age, default=None)
 
     def get(self, tenant: TenantId, job: JobId) -> Job:
         with self._t.lock:
@@ -200,7 +190,6 @@ class MemoryCounter:
         with self._t.lock:
             found = self._t.owned(tenant, job)
             gone = {"deleted": self._t.clock(), **_WIPED}
-            self._t.sessions[job] = None
             self._t.forget_address(job)
             for stored in self._t.artefacts.values():
                 if stored.artefact.job == job:
@@ -222,16 +211,6 @@ class MemoryCounter:
             if stored is None or stored.deleted or stored.artefact.tenant != tenant:
                 return None
             return stored.artefact if stored.artefact.expires > self._t.clock() else None
-
-    def wait_for_change(self, tenant: TenantId, job: JobId, since: int, timeout_s: float) -> Job:
-        end = time.monotonic() + timeout_s
-        with self._t.bell.ear(job) as ear:
-            while True:
-                found = self.get(tenant, job)
-                left_s = end - time.monotonic()
-                if found.revision > since or left_s <= 0:
-                    return found
-                ear.wait(min(left_s, self._t.rules.poll_ms / 1000))
 
     def _of(self, tenant: TenantId) -> Sequence[Job]:
         return [j for j in self._t.jobs.values() if j.tenant == tenant and j.deleted is None]

@@ -80,7 +80,6 @@ class MemoryKeep:
             old = {i for i, j in self._t.jobs.items() if j.created <= now - rules.keep_key_ms}
             self._t.keys = {key: i for key, i in self._t.keys.items() if i not in old}
             due = [j for j in self._t.jobs.values() if _over(j, now, rules.keep_failed_ms)]
-            self._t.sessions |= dict.fromkeys(j.id for j in due)
             for job in due:
                 self._t.forget_address(job.id)
             return [self._t.move(j, State.EXPIRED, order="{}", webhook=None, result=None) for j in due]

@@ -45,7 +45,6 @@ class Tables:
     lock: threading.RLock = field(default_factory=threading.RLock)  # held for a whole transaction
     jobs: dict[JobId, Job] = field(default_factory=dict)
     keys: dict[tuple[TenantId, str], JobId] = field(default_factory=dict)  # by idempotency key
-    sessions: dict[JobId, str | None] = field(default_factory=dict)
     checkpoints: dict[JobId, list[bytes]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     usage: dict[JobId, Usage] = field(default_factory=dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import count
@@ -74,8 +73,7 @@ class SqlCounter:
         """An equal job that is there or just being made."""
         if self._db.dialect == "postgresql":  # SQLite has one writer at a time anyway
             run("one_at_a_time", tenant=draft.tenant, fingerprint=draft.fingerprint)
-        window = {"window_ms": draft.retry_window_ms, "session": draft.session}
-        return one(run("recent", tenant=draft.tenant, fingerprint=draft.fingerprint, **window))
+        return one(run("recent", **_recent(draft)))
 
     def _within(self, run: Run, draft: Draft, values: Mapping[str, object]) -> Row | None:
         """The job, when it is there already; raises Limited when one more would break a quota."""
@@ -94,11 +92,7 @@ class SqlCounter:
             return job_of(row)
         if not draft.retry_window_ms:
             return None
-        return self.find_recent(draft.tenant, draft.fingerprint, draft.retry_window_ms, draft.session)
-
-    def find_recent(self, tenant: TenantId, fingerprint: str, window_ms: int, session: str | None) -> Job | None:
-        values = {"tenant": tenant, "fingerprint": fingerprint, "window_ms": window_ms, "session": session}
-        row = one(self._db.read("recent", **values))
+        row = one(self._db.read("recent", **_recent(draft)))
         return None if row is None else job_of(row)
 
     def get(self, tenant: TenantId, job: JobId) -> Job:
@@ -207,15 +201,10 @@ class SqlCounter:
         row = one(self._db.read("artefact", tenant=tenant, key=key))
         return None if row is None else artefact_of(row)
 
-    def wait_for_change(self, tenant: TenantId, job: JobId, since: int, timeout_s: float) -> Job:
-        end = time.monotonic() + timeout_s
-        with self._db.listen().ear(job) as ear:
-            while True:
-                found = self.get(tenant, job)
-                left_s = end - time.monotonic()
-                if found.revision > since or left_s <= 0:
-                    return found
-                ear.wait(min(left_s, self.rules.poll_ms / 1000))
+
+def _recent(draft: Draft) -> Mapping[str, object]:
+    """The parameters of a query for the first job that a retry may have made."""
+    return {"tenant": draft.tenant, "fingerprint": draft.fingerprint, "window_ms": draft.retry_window_ms}
 
 
 def _own(error: Broken | ValueError) -> Broken:

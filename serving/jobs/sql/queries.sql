@@ -51,16 +51,15 @@ tenant = :tenant AND (:key = '' OR key = :key)
 -- :name recent
 SELECT {columns} FROM jobs
 WHERE tenant = :tenant AND fingerprint = :fingerprint AND created >= now_ms() - :window_ms AND deleted IS NULL
-  AND (CAST(:session AS TEXT) IS NULL OR session = :session)
 ORDER BY created, id LIMIT 1
 
 -- :name submit
 INSERT INTO jobs (
-  id, tenant, jurisdiction, idempotency_key, fingerprint, session, state, priority, deadline, estimated_ms, fence,
+  id, tenant, jurisdiction, idempotency_key, fingerprint, state, priority, deadline, estimated_ms, fence,
   attempts, chunks, chunks_done, cancel_requested, wanted, model, policy_digest, model_digest, webhook, created, changed,
   revision, due, terms, key, reserved)
 VALUES (
-  :id, :tenant, :jurisdiction, :idempotency_key, :fingerprint, :session, 'queued', :priority,
+  :id, :tenant, :jurisdiction, :idempotency_key, :fingerprint, 'queued', :priority,
   now_ms() + CAST(:start_within_ms AS BIGINT), :estimated_ms, 0, 0, :chunks, 0, FALSE, :order, :model, :policy_digest,
   :model_digest, :webhook, now_ms(), now_ms(), 0, now_ms() + CAST(:due_within_ms AS BIGINT), :terms, :key, :reserve)
 ON CONFLICT DO NOTHING

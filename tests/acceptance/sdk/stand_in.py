@@ -21,7 +21,6 @@ from starlette.responses import Response
 
 from model.clip import Film
 from serving.desk import Caller
-from serving.desk_twin import House, TwinDesk
 from serving.dialects.answers import error_response
 from serving.dialects.app import application
 from serving.dialects.caller import CALLER
@@ -33,6 +32,7 @@ from serving.errors import Unauthenticated
 from serving.jobs.job import Job
 from serving.media.links import LinkKey, Links
 from serving.wish import Audio, Wish
+from tests.acceptance.sdk.desk_twin import House, TwinDesk
 
 REGION = "eu-par"
 OPEN = ("/v1/jobs/openapi.json", UPLOADS, FILMS)  # doors that ask for no key

@@ -1,7 +1,6 @@
 """A desk in memory: it obeys the same promises as a cell's, and forgets everything when it goes.
 
-For tests, and for trying a client without a database or a model. Films come from a function that is passed in. It
-fetches no addresses at all, so a wish that names one is refused.
+Films come from a function that is passed in. It fetches no addresses at all, so a wish that names one is refused.
 """
 
 from __future__ import annotations
