@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from hashlib import sha256
 from time import monotonic
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, cast
 
 from model.clip import Clip, Mode, Picture
 from model.engine import Engine, Task
@@ -311,7 +312,7 @@ class Studio:
         first = 0 if known is None else len(known.video)
         if known is not None:
             await asyncio.to_thread(shot.add, known)
-        done = joined(await self._off(self._kept, job))
+        done = joined(await self._off(self._kept, job)) if job.chunks_done else None
         if done is not None:
             await asyncio.to_thread(shot.add, done)
         hand.whole = done is None and job.attempts == 1
@@ -326,9 +327,13 @@ class Studio:
                         raise StaleFence("The lease is gone.")
                     seen.chunk(codes.video.numel() + codes.audio.numel())
                     hand.slots += codes.video.numel() + codes.audio.numel()
-                    await self._off(self._keep, job, number - first, codes)
-                    with self.eyes.span("render"):
-                        await asyncio.to_thread(shot.add, codes)
+                    await self._off(self._take_in, job, number - first, codes, shot)
+
+    def _take_in(self, job: Job, chunk: int, codes: Codes, shot: Shot) -> None:
+        """In one trip to a thread: threads of one interpreter take turns, and each trip waits for two."""
+        self._keep(job, chunk, codes)
+        with self.eyes.span("render"):
+            shot.add(codes)
 
     def _keep(self, job: Job, chunk: int, codes: Codes) -> Job:
         sealed = self.seals.seal(job.tenant, f"{job.id}/{chunk}", pack(codes))
@@ -346,18 +351,18 @@ class Studio:
         job, terms = hand.job, Terms.read(hand.job.terms)
         with stage(self.eyes, "pictures"):
             bodies = {"video": delivery.body, **await asyncio.to_thread(shot.pictures.files)}
-        await self.pen.commit(self._executed(hand, began, dec2="allow", out=len(delivery.body)))  # or nothing is put
-        stored = {name: await self._put(job, NAMES[name], body) for name, body in bodies.items()}
-        await self.pen.commit(
-            Marked(
-                ten=job.tenant,
-                req=f"r-{job.id}",
-                out=stored["video"].sha256,
-                c2pa=delivery.c2pa,
-                wm=delivery.watermark,
-                vis=delivery.label,
-            )
+        marked = Marked(
+            ten=job.tenant,
+            req=f"r-{job.id}",
+            out=sha256(delivery.body).hexdigest(),
+            c2pa=delivery.c2pa,
+            wm=delivery.watermark,
+            vis=delivery.label,
         )
+        executed = self._executed(hand, began, dec2="allow", out=len(delivery.body))
+        await _all(self.pen.commit(executed), self.pen.commit(marked))  # or nothing is put
+        puts = await _all(*(self._put(job, NAMES[name], body) for name, body in bodies.items()))
+        stored = dict(zip(bodies, puts, strict=True))
         try:
             await self._off(
                 self.store.complete,
@@ -454,6 +459,16 @@ class _Hand:
     stale: bool = False
     whole: bool = False  # all of the film is made by this hand
     slots: int = 0  # drawn by its engine
+
+
+async def _all(*works: Awaitable[Result]) -> list[Result]:
+    """What each gives. When one raises, the others have ended too before it is heard: nothing of a job goes on behind
+    its back."""
+    ended = await asyncio.gather(*works, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return cast("list[Result]", ended)
 
 
 _DENIED: Final = "The rules do not let this film be made here any more. Ask the operator."

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
@@ -20,6 +20,10 @@ from serving.errors import Broken, Unavailable
 from serving.jobs.bell import Bell
 from serving.jobs.sql.queries import queries
 
+#: What a studio does with a job in hand that concerns nobody but those who watch this very job.
+OF_ONE_JOB: Final = frozenset(
+    {"renew", "plan", "reach", "checkpoint", "note", "complete", "bill", "keep_artefact", "fail", "stop"}
+)
 T = TypeVar("T")
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -103,11 +107,22 @@ class Database:
             return _told(connection.execute(self._queries[name], values))
 
     def _write(self, work: Callable[[Run], T]) -> T:
+        topics = set[str | None]()
+
+        def run(name: str, **values: object) -> Rows:
+            topics.add(str(values["id"]) if name in OF_ONE_JOB else None)
+            return self._rows(connection, name, values)
+
         with self._writer, self._engine.begin() as connection:
-            made = work(lambda name, **values: self._rows(connection, name, values))
+            made = work(run)
         if self.dialect == "sqlite":  # Postgres rings by itself
-            self.bell.ring()
+            self._ring(topics)
         return made
+
+    def _ring(self, topics: set[str | None]) -> None:
+        """A studio writes a dozen times for a film: whoever waits for work or for a cancelled job need not look."""
+        for topic in {None} if None in topics else topics:
+            self.bell.ring(topic)
 
     def _rows(self, connection: Connection, name: str, values: Mapping[str, object]) -> Rows:
         found = connection.execute(self._queries[name], values)
