@@ -31,7 +31,7 @@ class Lap:
 class Laps:
     """Counts films that end, and looks at clock and processor when a lap does."""
 
-    ramp: int  # films that end before the first lap
+    ramp: int  # films that end before the first lap, at least 1
     films: int  # of a lap
     laps: int
     look: Callable[[], Shares]
