@@ -78,7 +78,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise Refused(f"There is no settings file {path}. Copy serving/cell.example.toml, and fill it in.") from None
+        raise Refused(
+            f"There is no settings file {path}. Name the folder of a cell, or make one with `equerry cell init`."
+        ) from None
     except (OSError, UnicodeDecodeError):
         raise Refused(f"{path} cannot be read as text in UTF-8. Check the file and its permissions.") from None
 

@@ -94,7 +94,7 @@ def _add_job_routes(routes: APIRouter, doors: _Doors) -> None:
         methods=["GET"],
         response_model=None,
         response_class=Response,
-        summary="The finished chunks as fragmented MP4, and further ones as they come",
+        summary="The finished film as fragmented MP4, which plays while it loads",
         responses={200: {"description": "Fragmented MP4.", "content": films}},
     )
     get(
@@ -182,7 +182,7 @@ class _Doors:
             yield render.event(each, self.origin)
 
     async def preview(self, request: Request, job: Id) -> Response:
-        """Plays while the film is being made."""
+        """Only of a film that is finished: one that is being made has no marks yet, and nothing leaves without them."""
         chunks = await self.desk.preview(caller_of(request), JobId(job))
         return StreamingResponse(chunks, 200, {"cache-control": "no-store"}, "video/mp4")
 
