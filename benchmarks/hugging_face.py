@@ -22,6 +22,7 @@ from model.draws import Sampling, draw
 from model.generate import Codes, Order, chances, take_codes
 from model.layout import Kind, Layout, layout
 from model.trunk import Rows, rows
+from model.vocabulary import Vocabulary
 
 
 class _Config(PretrainedConfig):  # type: ignore[misc]
@@ -80,23 +81,31 @@ class Wrapped(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         self.tokens[:, start:end] = input_ids
         states = self.pony(self.tokens, self.all_rows[start:end], _Cache(past_key_values))
         kind, v = Kind(int(self.table.kind[end])), self.pony.vocabulary
-        logits = torch.full((len(input_ids), 1, v.size_in_all), -torch.inf, device=input_ids.device)
-        first, codes = (v.video, v.config.video.codes) if kind is Kind.VIDEO else (v.audio, v.config.audio.codes)
-        logits[:, :, first : first + codes] = self.pony.logits(states[:, -1:], kind)
+        known = self.pony.logits(states[:, -1:], kind)
+        logits = torch.full((len(input_ids), 1, v.size_in_all), -torch.inf, device=known.device, dtype=known.dtype)
+        logits[:, :, span(v, kind)] = known
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
+
+
+def span(vocabulary: Vocabulary, kind: Kind) -> slice:
+    """Where the codes of VIDEO or AUDIO stand in the vocabulary."""
+    v, c = vocabulary, vocabulary.config
+    first, codes = (v.video, c.video.codes) if kind is Kind.VIDEO else (v.audio, c.audio.codes)
+    return slice(first, first + codes)
 
 
 class _Draw(LogitsProcessor):  # type: ignore[misc]
     """Leaves of each row only the code that chance has chosen."""
 
-    def __init__(self, chance: Tensor, sampling: Sampling) -> None:
-        self.chance, self.sampling = chance, sampling
+    def __init__(self, table: Layout, vocabulary: Vocabulary, chance: Tensor, sampling: Sampling) -> None:
+        self.table, self.vocabulary, self.chance, self.sampling = table, vocabulary, chance, sampling
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores [B, V] to the same shape."""
-        known = torch.isfinite(scores[0]).nonzero()[:, 0]
-        codes = draw(scores[:, known], self.chance[:, input_ids.shape[1]], self.sampling)
-        return torch.full_like(scores, -torch.inf).scatter(1, known[codes][:, None], 0.0)
+        slot = input_ids.shape[1]
+        known = span(self.vocabulary, Kind(int(self.table.kind[slot])))
+        codes = draw(scores[:, known], self.chance[:, slot], self.sampling)
+        return torch.full_like(scores, -torch.inf).scatter(1, (codes + known.start)[:, None], 0.0)
 
 
 @torch.inference_mode()
@@ -112,6 +121,6 @@ def generate(wrapped: Wrapped, orders: Sequence[Order], sampling: Sampling) -> l
         attention_mask=torch.ones_like(prompts),
         past_key_values=DynamicCache(),
         max_new_tokens=table.slots - table.first,
-        logits_processor=LogitsProcessorList([_Draw(chance, sampling)]),
+        logits_processor=LogitsProcessorList([_Draw(table, v, chance, sampling)]),
     )
     return take_codes(found, table, v, slice(0, orders[0].chunks))
