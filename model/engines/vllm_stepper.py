@@ -150,7 +150,8 @@ def _start(settings: VllmSettings, config: ModelConfig) -> Any:
     silence()
     if settings.threads is not None:
         os.environ["VLLM_CPU_OMP_THREADS_BIND"] = settings.threads
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if settings.separate else "0"
+    # Where the core lives is told below. By this name alone vLLM would give it, on a CPU, a worker in a third process.
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"  # the loop has threads, which do not survive a fork
     try:
         from vllm import EngineArgs

@@ -27,6 +27,7 @@ from model.draws import draw
 from model.errors import Broken
 from model.layout import Kind
 from model.vllm_plugin import register
+from model.vllm_plugin.bound import bind
 from model.vllm_plugin.inbox import COLUMNS, Group, Take, fill, groups, take_of
 from model.vocabulary import Vocabulary
 
@@ -174,6 +175,7 @@ def studio(base: type[Any]) -> type[Any]:
 
     class StudioWorker(base):  # which one it is, only the machine knows
         def init_device(self) -> None:
+            bind()
             super().init_device()
             runner = self.model_runner
             if getattr(self, "use_v2_model_runner", False):
