@@ -27,7 +27,7 @@ from rich.table import Table
 
 from benchmarks.hardware import DEVICE_HELP, Hardware, Numbers, bound, finished, here, told
 from benchmarks.names import MODEL_HELP, NUMBERS_HELP, Name
-from benchmarks.subjects import Subject, cut, read_subject
+from benchmarks.subjects import Subject, read_subject
 from model.checkpoint import Model
 from model.clip import Clip, Mode, Size
 from model.generate import Generator, windows, within
@@ -70,10 +70,10 @@ class Fit:
 
 
 def model_for(what: Subject, name: Name, size: Size) -> Model:
-    """The same model, making one size natively; the pony's weights are then from chance, since its grid may grow."""
+    """A model that makes one size natively. The pony's weights are then from chance, since its grid may grow."""
     own = what.model
     if name is not Name.PONY:
-        return replace(own, config=cut(own.config, size))  # no weight depends on the size
+        return own
     side = max(size.width, size.height) // own.config.video.patch
     config = replace(own.config, sizes=(size,), trunk=replace(own.config.trunk, grid=max(side, own.config.trunk.grid)))
     trunk = Trunk(config)
@@ -171,7 +171,8 @@ def main(
 ) -> None:
     """Time of films of 1 to 15 s and of several sizes, with the exponents by which it grows."""
     with TemporaryDirectory() as folder:
-        hardware, rows = run(read_subject(model, device, numbers, None, Path(folder)), model, repeats)
+        sizes = [] if model is Name.PONY else list(map(str, SIZES[model]))
+        hardware, rows = run(read_subject(model, device, numbers, sizes, Path(folder)), model, repeats)
     found = fits(rows)
     if as_json:
         shown = {

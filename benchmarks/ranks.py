@@ -60,7 +60,7 @@ def main(
     check_parts(device)
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
-        what = read_subject(model, device, numbers, size, Path(folder))
+        what = read_subject(model, device, numbers, [size] if size else [], Path(folder))
         found = compared(
             {"2 ranks, waves": ranked(what, 2), "1 rank, waves": ranked(what, 1)},
             lambda count, turn: films(what.model, count, 1_000 * count + 100 * turn, seconds),

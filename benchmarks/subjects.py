@@ -8,6 +8,7 @@ try the same paths, and its figures say nothing of the horse.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -68,7 +69,7 @@ class Subject:
         return max(CACHE, films * most_slots(config) * shape_of(config, self.numbers.bytes).kv_bytes_per_slot)
 
 
-def subject(name: Name, device: str, numbers: Numbers | None, size: Size | None, folder: Path) -> Subject:
+def subject(name: Name, device: str, numbers: Numbers | None, sizes: Sequence[Size], folder: Path) -> Subject:
     """The subject of that name; `folder` is an empty one for its configuration.
 
     The pony computes in float32 if nothing is said, as every engine then gives the same codes; the horse in bfloat16,
@@ -77,39 +78,40 @@ def subject(name: Name, device: str, numbers: Numbers | None, size: Size | None,
     check(device)
     kept = numbers or (Numbers.BFLOAT16 if name is Name.HORSE else Numbers.FLOAT32)
     if name is Name.PONY:
-        if size is not None or kept is not Numbers.FLOAT32:
+        if sizes or kept is not Numbers.FLOAT32:
             raise BadRequest("The pony is measured at 64x64 in float32. Leave --size and --numbers out, or use horse.")
         return Subject(model=load("pony", device), folder=place("pony"), from_chance=False, numbers=kept, device=device)
-    config = cut(HORSE, size or SMALL) if name is Name.HORSE else foal(size or TINY)
+    config = cut(HORSE, *(sizes or (SMALL,))) if name is Name.HORSE else foal(*(sizes or (TINY,)))
     (folder / "config.json").write_text(config_json(config), "utf-8")
     model = drawn(config, device, kept)
     return Subject(model=model, folder=folder, from_chance=True, numbers=kept, device=device)
 
 
-def read_subject(name: Name, device: str, numbers: Numbers | None, size: str | None, folder: Path) -> Subject:
+def read_subject(name: Name, device: str, numbers: Numbers | None, sizes: Sequence[str], folder: Path) -> Subject:
     """`subject` of what was typed; what is wrong with it ends the program with one sentence."""
     try:
-        return subject(name, device, numbers, None if size is None else read_size(size), folder)
+        return subject(name, device, numbers, tuple(map(read_size, sizes)), folder)
     except Refused as error:
         raise SystemExit(str(error)) from error
 
 
-def cut(config: ModelConfig, size: Size) -> ModelConfig:
-    """The same transformer and codes for films of one size and of a few seconds, so that nothing longer is provided
+def cut(config: ModelConfig, *sizes: Size) -> ModelConfig:
+    """The same transformer and codes for films of some sizes and of a few seconds, so that nothing longer is provided
     for. Raises BadRequest for a size that is no whole number of patches, or beyond the grid."""
-    patch = config.video.patch
-    high, wide = divmod(size.height, patch), divmod(size.width, patch)
-    if high[1] or wide[1] or not 1 <= min(high[0], wide[0]) <= max(high[0], wide[0]) <= config.trunk.grid:
-        most = patch * config.trunk.grid
-        raise BadRequest(f"{size} is no size of the {config.name}. Use multiples of {patch} from {patch} to {most}.")
+    patch, most = config.video.patch, config.video.patch * config.trunk.grid
+    for size in sizes:
+        if any(side % patch or not patch <= side <= most for side in (size.width, size.height)):
+            raise BadRequest(
+                f"{size} is no size of the {config.name}. Use multiples of {patch} from {patch} to {most}."
+            )
     chunks = -(-SECONDS * config.video.fps // config.video.frames)
-    return replace(config, sizes=(size,), window=chunks, overlap=1, most_references=0)
+    return replace(config, sizes=sizes, window=chunks, overlap=1, most_references=0)
 
 
-def foal(size: Size = TINY) -> ModelConfig:
+def foal(*sizes: Size) -> ModelConfig:
     """The horse with two thin layers."""
     thin = replace(HORSE.trunk, layers=2, width=256, heads=4, kv_heads=2, head_dim=64, ffn=512, code_width=64)
-    return cut(replace(HORSE, name="foal", trunk=thin), size)
+    return cut(replace(HORSE, name="foal", trunk=thin), *sizes)
 
 
 def drawn(config: ModelConfig, device: str, numbers: Numbers) -> Model:

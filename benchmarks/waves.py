@@ -127,7 +127,7 @@ def main(
     small = model is Name.PONY
     length = seconds or (2 if small else 1)
     with TemporaryDirectory() as folder:
-        what = read_subject(model, device, numbers, size, Path(folder))
+        what = read_subject(model, device, numbers, [size] if size else [], Path(folder))
         hardware = here(device, what.numbers)
 
         def at_best(count: int, way: str) -> float:

@@ -53,7 +53,7 @@ def test_a_size_that_is_no_whole_number_of_patches_is_refused(size):
 
 
 def test_what_vllm_reads_is_the_configuration_of_the_model_that_is_measured(tmp_path):
-    made = subject(Name.FOAL, "cpu", None, None, tmp_path)
+    made = subject(Name.FOAL, "cpu", None, (), tmp_path)
 
     assert config_from((tmp_path / "config.json").read_bytes()) == made.model.config
     assert (made.from_chance, made.numbers) == (True, Numbers.FLOAT32)
@@ -62,4 +62,4 @@ def test_what_vllm_reads_is_the_configuration_of_the_model_that_is_measured(tmp_
 
 def test_the_pony_is_measured_as_it_is_shipped(tmp_path):
     with pytest.raises(BadRequest, match="64x64 in float32"):
-        subject(Name.PONY, "cpu", Numbers.BFLOAT16, None, tmp_path)
+        subject(Name.PONY, "cpu", Numbers.BFLOAT16, (), tmp_path)
