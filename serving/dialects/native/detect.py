@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.detector import Detector
-from serving.dialects.caller import caller_here
+from serving.detector import Detector, Turns
+from serving.dialects.caller import caller_here, caller_of
 from serving.dialects.forms import read_body
 from serving.dialects.native.routes import PROBLEMS
 from serving.dialects.native.shapes import ManifestShown, MarksShown, WatermarkShown
@@ -26,13 +26,15 @@ _FILM: Final[dict[str, Any]] = {
 }
 
 
-def router(detector: Detector) -> APIRouter:
-    """The one door."""
+def router(detector: Detector, turns: Turns | None = None) -> APIRouter:
+    """The one door; `turns` bound how much is looked at together."""
+    turns = turns or Turns()
     routes = APIRouter(dependencies=[Depends(caller_here)], responses=PROBLEMS, tags=["marks"])
 
     async def detect(request: Request) -> Response:
         """The body is a film: MP4, MOV, WebM, Matroska, AVI or GIF, as delivered or as others have encoded it since."""
-        seen = await detector.sight(await read_body(request, detector.most))
+        with turns.of(caller_of(request).tenant):
+            seen = await detector.sight(await read_body(request, detector.most))
         return Response(shown(seen).model_dump_json(), media_type="application/json")
 
     routes.add_api_route(

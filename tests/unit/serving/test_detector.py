@@ -19,12 +19,12 @@ from model.train.codecs import any_scene
 from model.world.render import render
 from model.world.sound import sound
 from serving.desk import Caller
-from serving.detector import CellDetector
+from serving.detector import CellDetector, Turns
 from serving.dialects.app import application, described
 from serving.dialects.caller import CALLER
 from serving.dialects.grants import Hmac
 from serving.dialects.origin import Origin
-from serving.errors import BadMedia
+from serving.errors import BadMedia, Limited
 from serving.media.marks import CellMarker, pid_of
 from serving.media.marks.c2pa import Inspected, Residency, Standing
 from serving.media.marks.certificate import development
@@ -178,3 +178,67 @@ def test_what_is_no_film_is_refused_and_the_next_film_is_read_all_the_same(body,
             await prober.aclose()
 
     assert asyncio.run(once()).mark is None
+
+
+# Turns
+
+
+def test_a_tenant_has_two_films_looked_at_and_then_as_many_again():
+    turns = Turns(each=2, whole=16)
+    with turns.of("t1"), turns.of("t1"), pytest.raises(Limited) as refusal, turns.of("t1"):
+        pass
+
+    assert refusal.value.retry_after == 5
+    with turns.of("t1"), turns.of("t1"):
+        pass
+
+
+def test_two_tenants_cannot_take_all_turns_from_a_third():
+    turns = Turns(each=2, whole=4)
+    with turns.of("t1"), turns.of("t1"):
+        with turns.of("t2"), turns.of("t3"):  # half are taken, so each new tenant has one
+            pass
+        with turns.of("t2"), pytest.raises(Limited), turns.of("t2"):
+            pass
+
+
+def test_all_together_have_a_bound():
+    turns = Turns(each=1, whole=2)
+    with turns.of("t1"), turns.of("t2"), pytest.raises(Limited), turns.of("t3"):
+        pass
+
+
+def test_a_film_that_cannot_be_read_gives_its_turn_back():
+    turns = Turns(each=1)
+    with pytest.raises(BadMedia), turns.of("t1"):
+        raise BadMedia("body", "x")
+
+    with turns.of("t1"):
+        pass
+
+
+def test_the_door_turns_away_a_third_film_of_one_tenant_before_it_reads_it():
+    read: list[int] = []
+
+    class Slow(Fake):
+        async def sight(self, body: bytes) -> Sighting:
+            read.append(len(body))
+            await asyncio.sleep(0.2)
+            return SEEN
+
+    app = doors(detector=Slow())
+
+    async def gate(scope, receive, send):
+        scope[CALLER] = Caller(tenant="t1", key="k-1", data_class="internal", decision="")
+        await app(scope, receive, send)
+
+    async def thrice():
+        transport = httpx.ASGITransport(gate)
+        async with httpx.AsyncClient(transport=transport, base_url="https://cell.example") as client:
+            return await asyncio.gather(*(client.post("/v1/detect", content=b"film") for _ in range(3)))
+
+    answers = asyncio.run(thrice())
+
+    assert sorted(each.status_code for each in answers) == [200, 200, 429]
+    assert next(each for each in answers if each.status_code == 429).headers["retry-after"] == "5"
+    assert len(read) == 2
