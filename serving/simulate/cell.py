@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +11,8 @@ from typing import Final
 import simpy
 
 from policies.promises import Promise
+from policies.sla import Rejection
+from serving.settings import Limits
 from serving.simulate.scenario import Cell
 from serving.sla.admission import Taken, Turned, consider
 from serving.sla.line import Line, Waiting
@@ -49,14 +51,22 @@ class House:
     """A cell at work."""
 
     def __init__(
-        self, env: simpy.Environment, cell: Cell, first_ms: Callable[[int], int], done: Callable[[Film], None]
+        self,
+        env: simpy.Environment,
+        cell: Cell,
+        first_ms: Callable[[int], int],
+        done: Callable[[Film], None],
+        limits: Limits | None = None,
     ) -> None:
         """`first_ms` says what work is taken to take until anything was measured; `done` hears of delivered films."""
         self.env, self.cell, self._first_ms, self._done = env, cell, first_ms, done
+        self.limits = limits or Limits()
         self.free = [cell.replicas] * cell.zones
         self.down = [0] * cell.zones  # how many outages each zone is in
         self.waiting: list[Waiting] = []
-        self.films: dict[str, Film] = {}
+        self.films: dict[str, Film] = {}  # of the waiting
+        self._waits: Counter[int] = Counter()  # of these, by tenant
+        self._work_ms = 0  # of these
         self.busy: dict[str, tuple[int, int, simpy.Process]] = {}  # zone, expected end, what makes it
         self.pace: Pace = learn([])
         self._samples: deque[Sample] = deque(maxlen=REMEMBERED)
@@ -94,6 +104,8 @@ class House:
 
     def ask(self, film: Film) -> Taken | Turned:
         """Takes a film on, or says why not."""
+        if len(self.waiting) >= self.limits.queue or self._waits[film.tenant] >= self.limits.queue_per_tenant:
+            return Turned(why=Rejection.QUEUE_FULL, retry_ms=max(1_000, self._work_ms // max(1, self.hands)))
         cost = self.pace.estimate(film.kind, film.work, self._first_ms(film.work))
         line, now = self.line(), int(self.env.now)
         if now - self._looked >= LOOK_MS:
@@ -118,7 +130,12 @@ class House:
     def _queue(self, film: Film, cost_ms: int) -> None:
         name = f"{film.number:012d}"
         self.films[name] = film
+        self._count(film, 1, cost_ms)
         insort(self.waiting, Waiting(0, film.due, film.accepted, name, cost_ms))
+
+    def _count(self, film: Film, films: int, cost_ms: int) -> None:
+        self._waits[film.tenant] += films
+        self._work_ms += cost_ms
 
     def _serve(self) -> None:
         """Hands that are free take what is due first."""
@@ -126,7 +143,9 @@ class House:
             while self.free[zone] and self.waiting:
                 self.free[zone] -= 1
                 first = self.waiting.pop(0)
-                process = self.env.process(self._made(first.id, self.films.pop(first.id), zone))
+                film = self.films.pop(first.id)
+                self._count(film, -1, -first.cost_ms)
+                process = self.env.process(self._made(first.id, film, zone))
                 self.busy[first.id] = (zone, int(self.env.now) + first.cost_ms, process)
 
     def _made(self, name: str, film: Film, zone: int) -> Generator[simpy.Event, None, None]:

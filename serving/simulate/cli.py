@@ -29,6 +29,12 @@ def simulate(
         float, typer.Option(help="Share of the roofline that a replica makes of its GPUs. Measure yours.", min=0.001)
     ] = 0.35,
     gpu_hour: Annotated[int, typer.Option(help="Price of a GPU for an hour, in cents of EUR.", min=0)] = 350,
+    queue: Annotated[
+        int, typer.Option(help="Jobs that may wait in a cell: `limits.queue` of its settings.", min=1)
+    ] = 1_000,
+    queue_per_tenant: Annotated[
+        int, typer.Option(help="Jobs of one tenant that may wait in a cell: `limits.queue_per_tenant`.", min=1)
+    ] = 100,
     calm: Annotated[bool, typer.Option("--calm", help="Without outages and bursts.")] = False,
     seed: Annotated[int, typer.Option(help="Decides everything.", min=0)] = 0,
     processes: Annotated[int, typer.Option(help="Processes at once; 0 takes one for each core.", min=0)] = 0,
@@ -43,6 +49,7 @@ def simulate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from serving.settings import Limits
     from serving.simulate.report import as_json as told_json
     from serving.simulate.report import money_table, promise_table, summary
     from serving.simulate.run import run
@@ -64,6 +71,7 @@ def simulate(
         gpus=gpus,
         achieved=achieved,
         gpu_hour=gpu_hour,
+        limits=Limits(queue=queue, queue_per_tenant=queue_per_tenant),
     )
     span = lasts(whole)
     whole = whole if calm else disturbed(whole, span)

@@ -11,6 +11,7 @@ from policies.catalogue import Catalogue, Region
 from policies.constraints import Constraints, DataClass
 from policies.money import Currency
 from serving.errors import Refused
+from serving.settings import Limits
 
 __all__ = ["Burst", "Cell", "Outage", "Scenario", "Tenant", "scenario"]
 
@@ -78,6 +79,7 @@ class Scenario:
     achieved: float  # share of the roofline that a replica makes of its machines
     gpu_hour: int  # minor unit of EUR
     day: int  # days since 1970 at which it begins
+    limits: Limits  # of every cell's queue
 
     @property
     def zones(self) -> int:
@@ -113,6 +115,7 @@ def scenario(
     gpus: int = 2,
     achieved: float = 0.35,
     gpu_hour: int = 350,
+    limits: Limits | None = None,
 ) -> Scenario:
     """A mixed day: cells in so many regions with GPUs, outages of zones and of a region, a burst for each jurisdiction.
 
@@ -144,6 +147,7 @@ def scenario(
         achieved=achieved,
         gpu_hour=gpu_hour,
         day=day,
+        limits=limits or Limits(),
     )
 
 

@@ -84,7 +84,7 @@ class World:
         self.env = simpy.Environment()
         self.work = Work(part)
         self.tally = Tally()
-        self.houses = [House(self.env, cell, self.work.hand_ms, self._delivered) for cell in part.cells]
+        self.houses = [House(self.env, cell, self.work.hand_ms, self._delivered, part.limits) for cell in part.cells]
         self._sound: dict[tuple[int, str], bool] = {}
 
     def run(self, asked: Traffic) -> Tally:

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from policies.constraints import DataClass
 from policies.prices import load_prices
 from policies.promises import Promise
-from policies.sla import load_sla
+from policies.sla import Rejection, load_sla
 from serving.errors import Refused
+from serving.settings import Limits
 from serving.simulate.cell import Film, House
 from serving.simulate.cli import app
 from serving.simulate.run import run
@@ -23,7 +24,7 @@ from serving.simulate.suppose import law, supposed
 from serving.simulate.tally import Tally
 from serving.simulate.traffic import traffic
 from serving.simulate.world import World, lasts
-from serving.sla.admission import Taken
+from serving.sla.admission import Taken, Turned
 
 DAY = 20_790  # 2026-12-03
 PATIENT = Promise(service="standard", percentile=95, queue_wait_ms=10**7, video_ms=2 * 10**7)
@@ -45,9 +46,9 @@ def film(number: int, needs_ms: int = 10_000) -> Film:
     return Film(number=number, tenant=0, tier="720p", kind="t2v/720p", work=1_000, needs_ms=needs_ms, promise=PATIENT)
 
 
-def house(env: simpy.Environment, done: list[Film]) -> House:
+def house(env: simpy.Environment, done: list[Film], limits: Limits | None = None) -> House:
     cell = Cell(region="aws/eu-central-1", jurisdiction="EU", zones=2, replicas=1)
-    return House(env, cell, lambda _: 10_000, done.append)
+    return House(env, cell, lambda _: 10_000, done.append, limits)
 
 
 # The whole
@@ -136,6 +137,18 @@ def test_a_cell_without_hands_takes_nothing_on():
     cell.fail(None)
 
     assert not isinstance(cell.ask(film(1)), Taken)
+
+
+@pytest.mark.parametrize("limits", [Limits(queue=3), Limits(queue_per_tenant=3)])
+def test_a_full_queue_takes_nothing_on_until_some_of_it_is_made(limits):
+    env = simpy.Environment()
+    made = house(env, [], limits)
+    at_first = [made.ask(film(number)) for number in range(6)]  # two of them begin at once
+    env.run(until=11_000)
+
+    assert [isinstance(each, Taken) for each in at_first] == [True] * 5 + [False]
+    assert at_first[5] == Turned(why=Rejection.QUEUE_FULL, retry_ms=15_000)
+    assert isinstance(made.ask(film(6)), Taken)
 
 
 # What is drawn
