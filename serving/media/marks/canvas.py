@@ -134,25 +134,24 @@ class Kin:
 
     weights: NDArray[np.float32]  # [places, side, side], 0..1
     whole: Plane  # their sum for each point, with its own weight of 1
+    apart: Plane  # each point of the frame less the mean of those around it that are of the same surface
 
     @classmethod
     def of(cls, frame: Plane) -> Kin:
         """Of a frame [side, side]."""
-        weights = np.abs(_apart_from(frame))
+        differ = around(frame)
+        differ -= frame
+        weights = np.abs(differ)
         weights *= -1 / max(ALIKE, ROUGH * _roughness(frame))
         weights += np.float32(1.5)
         np.clip(weights, 0, 1, out=weights)
-        return cls(weights, 1 + weights.sum(0))
-
-    def apart(self, frame: Plane) -> Plane:
-        """Each point less the mean of those around it that are of the same surface."""
-        apart: Plane = -np.einsum("kij,kij->ij", self.weights, _apart_from(frame)) / self.whole
-        return apart
+        whole = 1 + weights.sum(0)
+        return cls(weights, whole, -np.einsum("kij,kij->ij", weights, differ) / whole)
 
 
 def contrast(frame: Plane) -> Plane:
     """How far each point stands out from its surroundings, in units of how far points there do."""
-    apart = Kin.of(frame).apart(frame)
+    apart = Kin.of(frame).apart
     contrast: Plane = apart / scale_of(apart)
     return contrast
 
@@ -193,13 +192,6 @@ def around(frame: Plane) -> Plane:
     return np.stack([padded[reach + row :, reach + column :][:side, :side] for row, column in _places(reach)])
 
 
-def _apart_from(frame: Plane) -> Plane:
-    """The same, less the point itself."""
-    apart = around(frame)
-    apart -= frame
-    return apart
-
-
 @lru_cache(maxsize=4)
 def _within(side: int, reach: int) -> NDArray[np.intp]:
     """Rows or columns from `reach` before the first to as many after the last, for which the nearest stands."""
@@ -218,9 +210,10 @@ def _places(reach: int) -> tuple[tuple[int, int], ...]:
 def _roughness(frame: Plane) -> float:
     """How much a frame varies within a small square, at its middling place."""
     reach = len(frame) // 13
-    mean = _blurred(frame, reach)
-    varied = _blurred(frame * frame, reach) - mean * mean
-    return max(float(np.median(varied[::2, ::2])), 0) ** 0.5  # a quarter of the places says as much
+    mean, power = _blurred(np.stack([frame, frame * frame]), reach)
+    varied = (power - mean * mean)[::2, ::2].ravel()  # a quarter of the places says as much
+    middle = (varied.size - 1) // 2, varied.size // 2
+    return max(float(np.partition(varied, middle)[middle[0] : middle[1] + 1].mean()), 0) ** 0.5  # the median
 
 
 def _blurred(planes: Plane, reach: int) -> Plane:

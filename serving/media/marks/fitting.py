@@ -100,9 +100,8 @@ def _linear(base: Plane, pattern: Plane) -> _Linear:
     for frame in base:
         there = frame + pattern
         kin = Kin.of(there)
-        apart = kin.apart(there)
-        calmer = share / scale_of(apart)
-        still += apart * calmer
+        calmer = share / scale_of(kin.apart)
+        still += kin.apart * calmer
         calm += calmer
         others += np.multiply(kin.weights, calmer / kin.whole, out=kin.weights)
     linear = _Linear(still, others.sum(0), others, calm)

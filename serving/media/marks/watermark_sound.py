@@ -61,7 +61,7 @@ def mark_sound(sound: Sound, rate: int, chips: Chips, key: bytes) -> Sound:
 def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tiles:
     """Noise under what `tiles` have, which makes them read as wanted."""
     gains = _loudness(tiles)
-    own = _tones(_even(tiles, length)) @ secret
+    own = _tones(_even(tiles, gains, length)) @ secret
     drowned = np.sqrt(np.mean(own * own, axis=1, keepdims=True))
     most = np.float32(np.clip(2 * PERIOD / length, *MARGINS))
     wanted = np.clip(drowned, np.float32(LEAST), most) * _shares(length)
@@ -69,7 +69,8 @@ def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tile
     for _ in range(ROUNDS):
         noise = _tiles(_seconds((secret @ strengths.T).T).ravel()[:length])
         noise *= gains
-        lacks = wanted - chips * (_tones(_even(tiles + noise, length)) @ secret)
+        noise += tiles
+        lacks = wanted - chips * (_tones(_even(noise, _loudness(noise), length)) @ secret)
         if (lacks < wanted / 20).all():
             break
         strengths = _within(np.maximum(chips * strengths + lacks, 0) * chips, MOST)
@@ -87,7 +88,8 @@ def folded(sound: Sound, rate: int) -> NDArray[np.float32] | None:
     heard = resample(sound, rate, RATE)
     if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE / 10:
         return None
-    return np.asarray(_even(_tiles(heard), len(heard)).mean(0), np.float32)
+    tiles = _tiles(heard)
+    return np.asarray(_even(tiles, _loudness(tiles), len(heard)).mean(0), np.float32)
 
 
 def moments(once: NDArray[np.float32], key: bytes) -> tuple[Chips, ...]:
@@ -113,9 +115,9 @@ def _shares(length: int) -> NDArray[np.float32]:
     return shares
 
 
-def _even(tiles: Tiles, length: int) -> NDArray[np.float32]:
+def _even(tiles: Tiles, loudness: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     """The sound divided by its loudness, second after second [seconds, PERIOD]."""
-    even = _joined(tiles / _loudness(tiles), length)
+    even = _joined(tiles / loudness, length)
     return np.pad(even, (0, -length % PERIOD)).reshape(-1, PERIOD)
 
 

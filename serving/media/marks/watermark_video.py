@@ -9,6 +9,7 @@ What may surprise:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -27,6 +28,7 @@ SMALL: Final = 200  # pixels of a film's shorter side below which it has room fo
 LOOKS: Final = 3  # frames of a segment that the writer looks at
 MOST_READ: Final = 64  # frames that the reader looks at
 STRIP: Final = 32  # rows
+AT_ONCE: Final = 1 << 17  # bytes of some frames' strips
 LENGTHS: Final = (1.0, 2.0)  # seconds of a film: encoders are harder on a short one, and between them in proportion
 USUAL: Final = (1.85, 1.4)  # strength with which a small film of such a length is tried first
 SURE: Final = (0.75, 0.60)  # likeness that it is to keep in rehearsal
@@ -40,7 +42,7 @@ REHEARSED: Final = 2  # frames of a segment
 def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes) -> Frames:
     """The frames with the chips in them, uint8 [T,H,W,3]."""
     marks = FrameMarks(Size(frames.shape[2], frames.shape[1]), fps, chips, key)
-    return np.concatenate([marks.add(frames), marks.end()])
+    return _together([marks.add(frames), marks.end()])
 
 
 class FrameMarks:
@@ -50,20 +52,23 @@ class FrameMarks:
         self._small = min(size.width, size.height) < SMALL
         self._waves, self._chips, self._fps = waves_of(CANVASES[0 if self._small else 1], key), chips, fps
         self._step = max(round(self._waves.canvas.seconds * fps), 1)
-        self._held = np.empty((0, size.height, size.width, 3), np.uint8)
+        self._held = [np.empty((0, size.height, size.width, 3), np.uint8)]
         self._strength, self._sure = 0.0, 0.0  # of the segment before, and what a rehearsal is to keep
 
     def add(self, frames: Frames) -> Frames:
-        """Takes the next frames; gives those that are marked now, perhaps none."""
-        self._held = np.concatenate([self._held, frames])
-        return self._let_go(len(self._held) // self._step * self._step)
+        """Takes the next frames, which nobody may change any more; gives those that are marked now, perhaps none."""
+        self._held.append(frames)
+        return self._let_go(sum(map(len, self._held)) // self._step * self._step)
 
     def end(self) -> Frames:
         """The rest of the film."""
-        return self._let_go(len(self._held))
+        return self._let_go(sum(map(len, self._held)))
 
     def _let_go(self, count: int) -> Frames:
-        ready, self._held = self._held[:count], self._held[count:].copy()
+        if not count:
+            return self._held[0][:0]
+        whole = _together(self._held)
+        ready, self._held = whole[:count], [whole[count:].copy()]
         marked = np.empty_like(ready)
         for start in range(0, count, self._step):
             part = slice(start, start + self._step)
@@ -84,6 +89,12 @@ class FrameMarks:
         if not self._small:
             return 1.0, 0.0
         return float(np.interp(seconds, LENGTHS, USUAL)), float(np.interp(seconds, LENGTHS, SURE))
+
+
+def _together(parts: Sequence[Frames]) -> Frames:
+    """The frames of all parts, copied only where there are several."""
+    some = [part for part in parts if len(part)]
+    return some[0] if len(some) == 1 else np.concatenate(some or parts)
 
 
 def read_frames(frames: Frames, key: bytes) -> tuple[Chips, ...]:
@@ -114,10 +125,10 @@ def _kept(waves: Waves, frames: Frames, chips: Chips, pattern: Plane) -> float:
     """Likeness -1..1, in the mean, of what frames read after the rehearsal with what is written."""
     height, width = frames.shape[1:3]
     whole = np.asarray(Image.fromarray(pattern).resize((width, height), Image.Resampling.BICUBIC))
+    greys = [np.asarray(Image.fromarray(frame).convert("L"), np.float32) for frame in spread(frames, REHEARSED)]
     likeness = []
-    for frame in spread(frames, REHEARSED):
-        grey = np.asarray(Image.fromarray(frame).convert("L"), np.float32)
-        read = waves.chips(contrast(on_canvas(worn(grey + whole), waves.canvas.side)))
+    for each in worn([grey + whole for grey in greys]):
+        read = waves.chips(contrast(on_canvas(each, waves.canvas.side)))
         likeness.append(float(read @ chips) / (float(np.linalg.norm(read)) * CHIPS**0.5 + 1e-9))
     return sum(likeness) / len(likeness)
 
@@ -128,10 +139,13 @@ def _add(frames: Frames, pattern: Plane, room: int, out: Frames) -> None:
     whole = np.rint(np.asarray(Image.fromarray(pattern).resize((width, height), Image.Resampling.BICUBIC)))
     up, down = (np.repeat(np.clip(part, 0, 255).astype(np.uint8)[..., None], 3, 2) for part in (whole, -whole))
     least, most = np.maximum(down, room // 2), 255 - np.maximum(up, room // 2)
+    together = max(AT_ONCE // (min(STRIP, height) * width * 3), 1)
     for top in range(0, height, STRIP):  # a strip of rows at a time, which stays in the processor's cache
         rows = slice(top, top + STRIP)
-        for frame, made in zip(frames[:, rows], out[:, rows], strict=True):
-            np.maximum(frame, least[rows], out=made)
+        for first in range(0, len(frames), together):
+            part = slice(first, first + together)
+            made = out[part, rows]
+            np.maximum(frames[part, rows], least[rows], out=made)
             np.minimum(made, most[rows], out=made)
             np.add(made, up[rows], out=made)
             np.subtract(made, down[rows], out=made)

@@ -63,5 +63,5 @@ def test_a_stronger_mark_keeps_more_in_rehearsal():
 
 
 def likeness_after(grey):
-    read = WAVES.chips(contrast(on_canvas(worn(grey), 64)))
+    read = WAVES.chips(contrast(on_canvas(worn([grey])[0], 64)))
     return float(read @ CHIPS) / float(np.linalg.norm(read) * np.linalg.norm(CHIPS))
