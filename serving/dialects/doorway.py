@@ -35,9 +35,11 @@ class Door:
 
     @classmethod
     def at(cls, path: str, methods: str, opens: Opens, *, keyed: bool = True) -> Door:
-        """`methods` with spaces between them; GET brings HEAD along."""
+        """`methods` with spaces between them; GET brings HEAD along where it is not there beside POST, for clients that
+        change things by it."""
         known = frozenset(methods.split())
-        return cls(_split(path), known | ({"HEAD"} if "GET" in known else frozenset()), opens, keyed)
+        looks = frozenset({"HEAD"}) if "GET" in known and "POST" not in known else frozenset[str]()
+        return cls(_split(path), known | looks, opens, keyed)
 
     def named(self, segments: Sequence[str]) -> Mapping[str, str] | None:
         """What the path names, or None when it leads elsewhere."""

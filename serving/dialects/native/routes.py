@@ -32,10 +32,14 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "There is no key, or it is not known.", **_PROBLEM},
     403: {"description": "The key may not do this.", **_PROBLEM},
     404: {"description": "There is no such job of yours.", **_PROBLEM},
+    408: {"description": "The body did not come.", **_PROBLEM},
     409: {"description": "The state of the job, or an idempotency key, stands against it.", **_PROBLEM},
+    410: {"description": "The film is kept no longer.", **_PROBLEM},
     413: {"description": "Too large.", **_PROBLEM},
+    421: {"description": "Another cell serves this key; nothing of the body was read.", **_PROBLEM},
     429: {"description": "Too much at once; Retry-After says when.", **_PROBLEM},
     503: {"description": "Not available now; Retry-After says when.", **_PROBLEM},
+    "4XX": {"description": "Whatever else is wrong with a request.", **_PROBLEM},  # in place of the framework's own
 }
 
 
@@ -77,7 +81,9 @@ def _add_job_routes(routes: APIRouter, doors: _Doors) -> None:
     get("/{job}", doors.show, methods=["GET"], response_model=JobShown, summary="Look at a job")
     get("/{job}", doors.delete, methods=["DELETE"], status_code=204, response_model=None, summary="Delete the film")
     get("/{job}/cancel", doors.cancel, methods=["POST"], response_model=JobShown, summary="Stop a job")
-    streams = {"text/event-stream": {"schema": {"type": "string"}}}
+    streams = {
+        "text/event-stream": {"schema": {"description": "Events: each is named by the state, and holds the job."}}
+    }
     get(
         "/{job}/events",
         doors.events,
@@ -88,6 +94,7 @@ def _add_job_routes(routes: APIRouter, doors: _Doors) -> None:
         responses={200: {"description": "The job now and after each change, until it ends.", "content": streams}},
     )
     films = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
+    stills = dict.fromkeys(("image/webp", "image/jpeg"), films["video/mp4"])  # thumbnail and spritesheet
     get(
         "/{job}/preview",
         doors.preview,
@@ -105,8 +112,9 @@ def _add_job_routes(routes: APIRouter, doors: _Doors) -> None:
         response_class=Response,
         summary="The film, whole or a range of it",
         responses={
-            200: {"description": "The film.", "content": films},
-            206: {"description": "A range of it.", "content": films},
+            200: {"description": "The film.", "content": films | stills},
+            206: {"description": "A range of it.", "content": films | stills},
+            304: {"description": "The film is the one that If-None-Match names."},
             416: {"description": "The range begins behind its end."},
         },
     )
