@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from model.config import CONFIGS
 from policies.catalogue import Catalogue, Region
 from policies.constraints import Constraints, DataClass
 from policies.money import Currency
@@ -121,6 +122,8 @@ def scenario(
 
     Raises Refused for numbers that cannot be.
     """
+    if model not in CONFIGS:
+        raise Refused(f"There is no model {model!r}. Name one of {', '.join(sorted(CONFIGS))}.")
     rng = np.random.default_rng([seed, 1])
     chosen = _regions(catalogue, regions)
     if not len(chosen) <= zones <= 8 * len(chosen):

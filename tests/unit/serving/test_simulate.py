@@ -196,6 +196,11 @@ def test_numbers_that_cannot_be_are_refused(catalogue, regions, zones):
         scenario(catalogue, regions=regions, zones=zones, tenants=3, requests=10, seed=0, day=DAY, load=0.5)
 
 
+def test_a_model_that_is_not_known_is_refused_by_name(catalogue):
+    with pytest.raises(Refused, match=r"'mule'.*horse.*pony"):
+        scenario(catalogue, regions=6, zones=6, tenants=3, requests=10, seed=0, day=DAY, load=0.5, model="mule")
+
+
 def test_the_command_prints_json_for_scripts():
     arguments = ["--requests", "200", "--regions", "4", "--zones", "8", "--tenants", "8", "--model", "pony"]
 
