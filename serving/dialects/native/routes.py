@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from serving.desk import Desk, Standing
+from serving.dialects.beat import with_beats
 from serving.dialects.caller import caller_here, caller_of
 from serving.dialects.forms import Bounds, aside, bounded, json_of
 from serving.dialects.names import NAMES, Names
@@ -183,11 +184,16 @@ class _Doors:
         """Each event is named by the state and holds the job."""
         standings = await self.desk.watch(caller_of(request), JobId(job))
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._told(standings), 200, headers, "text/event-stream")
+        told = with_beats(self._told(standings), b": it goes on\n\n")  # a comment, which clients pass over
+        return StreamingResponse(told, 200, headers, "text/event-stream")
 
-    async def _told(self, standings: AsyncIterator[Standing]) -> AsyncIterator[bytes]:
-        async for each in standings:
-            yield render.event(each, self.origin)
+    async def _told(self, standings: AsyncIterator[Standing]) -> AsyncGenerator[bytes, None]:
+        try:
+            async for each in standings:
+                yield render.event(each, self.origin)
+        finally:
+            if isinstance(standings, AsyncGenerator):
+                await standings.aclose()
 
     async def preview(self, request: Request, job: Id) -> Response:
         """Only of a film that is finished: one that is being made has no marks yet, and nothing leaves without them."""
