@@ -32,7 +32,7 @@ from policies.sla import Availability, Service, Sla, VideoTime, load_sla
 from serving.admission import Admission, Offer
 from serving.desk import Caller
 from serving.errors import Limited
-from serving.jobs.job import Draft, JobId, TenantId
+from serving.jobs.job import Draft, Job, JobId, State, TenantId
 from serving.jobs.rules import Rules
 from serving.jobs.sql.store import SqlStore, open_store
 from serving.meter.usage import written
@@ -49,6 +49,7 @@ LENGTHS = (4, 5, 6, 8, 10)  # seconds of film
 SIZES = (Size(832, 480), Size(1280, 720))
 CALM, AFTER, USUAL = 5.0, 30.0, 0.6  # minutes before and after, and the load then
 RATE_OF_SIZE = {480: 1.0, 720: 2.2}
+ASK_MS = 15_000  # between two times that waiting clients ask for their film
 
 
 def services() -> Sla:
@@ -93,6 +94,7 @@ class Made:
     done: int = 0
     kept: int = 0
     errors: list[float] = field(default_factory=list)  # of the first ETA, relative
+    halfway: list[float] = field(default_factory=list)  # of the ETA that was told when half of the time was over
     waits: list[int] = field(default_factory=list)  # ms
 
 
@@ -107,6 +109,7 @@ class Row:
     done: int
     kept: float  # of what was taken on
     eta_error: float | None  # median of the absolute error, relative to how long it took
+    halfway_error: float | None  # the same, of what was told when half of that was over
     wait_p50_s: float
     wait_p99_s: float
 
@@ -137,9 +140,19 @@ def _stretch(rng: random.Random, begin: float, end: float, load: float) -> Itera
 class World:
     """A store, its clock, and hands that work in simulated time."""
 
-    def __init__(self, store: SqlStore, clock: list[int], enter: Callable[[Request], Draft], end: int) -> None:
-        """`end` is that of the overload, in milliseconds since the start."""
+    def __init__(
+        self,
+        store: SqlStore,
+        clock: list[int],
+        enter: Callable[[Request], Draft],
+        end: int,
+        foretell: Callable[[Job], tuple[int, int] | None] = lambda _: None,
+    ) -> None:
+        """`end` is that of the overload, in milliseconds since the start; `foretell` says place and ETA of a job."""
         self.store, self.clock, self.enter, self.end, self.calm = store, clock, enter, end, Made()
+        self.foretell = foretell
+        self.told: dict[JobId, list[tuple[int, int]]] = {}  # when a client asked, and for when its film was foretold
+        self.asked_at = 0  # when all who wait asked last
         self.busy: list[tuple[int, JobId, int]] = []  # when a hand is free again, and of which job and fence
         self.asked: dict[JobId, Request] = {}
         self.made = {name: Made() for name in MIX}
@@ -151,6 +164,7 @@ class World:
             self._until(START + request.at)
             self._submit(request)
             self._claim()
+            self._ask()
             tick()
         self._until(2**62)
 
@@ -168,6 +182,24 @@ class World:
         made.taken += 1
         self.asked[job.id] = request
         self.taken.add(job.id)
+
+    def _ask(self) -> None:
+        """All who wait ask when their film will be there."""
+        now = self.clock[0]
+        if now - self.asked_at < ASK_MS:
+            return
+        self.asked_at = now
+        for job in self.store.board([State.QUEUED], limit=1 << 16):
+            seen = self.foretell(job)
+            if seen is not None:
+                self.told.setdefault(job.id, []).append((now, now + seen[1]))
+
+    def _halfway(self, job: Job) -> list[float]:
+        """The relative error of what was told last before half of a job's time was over; none if nothing was."""
+        assert job.finished is not None
+        took = job.finished - job.created
+        told = [foretold for at, foretold in self.told.pop(job.id, ()) if at <= job.created + took / 2]
+        return [abs(told[-1] - job.finished) / took] if told else []
 
     def _until(self, end: int) -> None:
         while self.busy and self.busy[0][0] <= end:
@@ -195,6 +227,7 @@ class World:
         if terms is not None:
             made.kept += kept(terms.promise, Timing(waited_ms=waited, video_ms=took)).whole
             made.errors.append(abs(terms.eta_ms - took) / took)
+            made.halfway += self._halfway(done)
 
 
 def _measured(request: Request) -> dict[str, int]:
@@ -284,16 +317,18 @@ def simulate(rule: str, seed: int, minutes: float, load: float, progress: Callab
         currency=Currency.EUR,
         keep_ms=86_400_000,
         region="bench/one",
-        look_ms=0,
-        learn_ms=0,
+        look_ms=1,  # once for all who ask at one moment
+        learn_ms=1,
     )
     with tempfile.TemporaryDirectory() as folder:
         address = f"sqlite:///{Path(folder) / 'jobs.sqlite'}"
         store = open_store(address, Rules(patience_ms=0), clock=lambda: clock[0])
         admission = Admission(store, offer, work=_work, hands=lambda: HANDS, clock=lambda: clock[0])
-        world = World(
-            store, clock, plain(offer, store) if rule == "first come" else admitted(admission), round(minutes * 60_000)
-        )
+        end = round(minutes * 60_000)
+        if rule == "first come":
+            world = World(store, clock, plain(offer, store), end)
+        else:
+            world = World(store, clock, admitted(admission), end, admission.foretell)
         world.run(requests, lambda: progress(clock[0] - START))
         lost = world.taken - {each.job for each in store.usage()}
         assert not lost, f"{len(lost)} jobs that were taken on were not made"
@@ -303,6 +338,7 @@ def simulate(rule: str, seed: int, minutes: float, load: float, progress: Callab
         everybody.asked, everybody.taken = everybody.asked + made.asked, everybody.taken + made.taken
         everybody.done, everybody.kept = everybody.done + made.done, everybody.kept + made.kept
         everybody.errors, everybody.waits = everybody.errors + made.errors, everybody.waits + made.waits
+        everybody.halfway += made.halfway
     return [_row(rule, name, made) for name, made in {**world.made, "all": everybody}.items()]
 
 
@@ -320,6 +356,7 @@ def _row(rule: str, name: str, made: Made) -> Row:
         done=made.done,
         kept=made.kept / max(1, made.taken),
         eta_error=median(made.errors) if made.errors else None,
+        halfway_error=median(made.halfway) if made.halfway else None,
         wait_p50_s=median(waits) / 1000,
         wait_p99_s=waits[int(0.99 * (len(waits) - 1))] / 1000,
     )
@@ -340,10 +377,10 @@ def main(
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    table = Table("rule", "class", "asked", "taken on", "made", "kept", "ETA error", "wait p50", "wait p99")
+    table = Table("rule", "class", "asked", "taken on", "made", "kept", "ETA error", "halfway", "wait p50", "wait p99")
     for row in rows:
-        error = "" if row.eta_error is None else f"{row.eta_error:.1%}"
-        numbers = (str(row.asked), str(row.taken), str(row.done), f"{row.kept:.1%}", error)
+        errors = ("" if each is None else f"{each:.1%}" for each in (row.eta_error, row.halfway_error))
+        numbers = (str(row.asked), str(row.taken), str(row.done), f"{row.kept:.1%}", *errors)
         table.add_row(row.rule, row.service, *numbers, f"{row.wait_p50_s:.1f} s", f"{row.wait_p99_s:.1f} s")
     Console().print(table)
 

@@ -140,7 +140,7 @@ class Admission:
             }
             self._shares = shares_of(self._samples, self._line, self._refused)
             self._calm.look(served(self._samples, self._line.now, self._line.hands), self._line)
-            self._forecast = forecast_of(self._samples, self._line, self._calm.parts)
+            self._forecast = forecast_of(self._samples, self._line, self._calm.parts, self._refused)
             self._looked = now
 
     def _learn(self) -> None:

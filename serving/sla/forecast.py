@@ -2,25 +2,27 @@
 
 A patient film's wait is mostly other people's: who is due earlier goes first, also when they come later. So it is
 foretold in two parts. While the rush lasts, each class gets the part of the hands that it got lately; afterwards, the
-part that it has in quiet times. How long a rush lasts nobody knows: it is expected to go on for five minutes more,
-whenever one looks. That is the mean of a thing without memory, and was better than "as long again as it has lasted" for
-rushes of five, ten and twenty minutes (docs/decisions/2026-11-21-promises-before-acceptance.md).
+part that it has in quiet times. It is a rush while more is asked for than can be made. How long one lasts nobody knows:
+it is expected to go on for five minutes more, whenever one looks. That is the mean of a thing without memory, and was
+better than "as long again as it has lasted" for rushes of five, ten and twenty minutes; what no such law can do is told
+in docs/decisions/2026-11-22-what-a-forecast-cannot-know.md.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from serving.sla.line import Line
 from serving.sla.pace import Sample
-from serving.sla.shares import RATE_MS
+from serving.sla.shares import RATE_MS, Refused, load
 
 __all__ = ["Calm", "Forecast", "begins", "forecast_of", "served"]
 
+RUSH: Final = 0.8  # of what can be made, beyond which it is a rush: what is in hand is asked for too
 RUSH_MS: Final = 300_000  # for which a rush is expected to go on
 MOST: Final = 0.95  # of all hands, that those who go first can have for ever
 LEAST_MS: Final = 15_000  # over which parts are taken
@@ -50,10 +52,14 @@ def served(samples: Sequence[Sample], now: int, hands: int) -> Parts:
     return tuple(sorted(parts.items()))
 
 
-def forecast_of(samples: Sequence[Sample], line: Line, calm: Parts) -> Forecast:
-    """From what was finished lately, and quiet times."""
+def forecast_of(samples: Sequence[Sample], line: Line, calm: Parts, refused: Iterable[Refused] = ()) -> Forecast:
+    """From what was finished lately, and quiet times.
+
+    A line that is only being worked off is no rush: nobody asks for more than can be made any longer.
+    """
     lately = served(samples, line.now, line.hands)
-    return Forecast(lately, RUSH_MS if line.waiting else 0, calm or lately)
+    rushes = bool(line.waiting) and load(samples, line, refused) >= RUSH
+    return Forecast(lately, RUSH_MS if rushes else 0, calm or lately)
 
 
 def begins(start_ms: float, patience_ms: int, forecast: Forecast) -> float:
@@ -76,7 +82,8 @@ class Calm:
     """The mean of what was served while nobody waited, over the last hour of such time. Not safe for two threads."""
 
     def __init__(self) -> None:
-        self._parts, self._known_ms, self._since = dict[int, float](), 0, 0
+        self._parts, self._known_ms = dict[int, float](), 0
+        self._since: int | None = None  # the last look
 
     @property
     def parts(self) -> Parts:
@@ -84,12 +91,19 @@ class Calm:
         return tuple(sorted(self._parts.items()))
 
     def look(self, lately: Parts, line: Line) -> None:
-        """Call it with each look at the line."""
-        passed, self._since = min(line.now - self._since, RATE_MS), line.now
-        if line.waiting or passed <= 0:
+        """Call it with each look at the line.
+
+        How much is under way is what the hands do at the time; what was finished lately tells which classes it is of.
+        The latter alone would leave out what is in hand, which is most of it in a cell that has just begun.
+        """
+        passed, self._since = line.now - (line.now if self._since is None else self._since), line.now
+        whole = sum(part for _, part in lately)
+        if line.waiting or passed <= 0 or (line.busy_ms and not whole):
             return
+        passed = min(passed, RATE_MS)
         self._known_ms = min(self._known_ms + passed, KEEP_MS)
-        weight, now = passed / self._known_ms, dict(lately)
+        busy = min(1.0, len(line.busy_ms) / max(1, line.hands)) / whole if whole else 0.0
+        weight, now = passed / self._known_ms, {patience: part * busy for patience, part in lately}
         for patience in {*self._parts, *now}:
             old = self._parts.get(patience, 0.0)
             self._parts[patience] = old + weight * (now.get(patience, 0.0) - old)

@@ -13,8 +13,9 @@ from typing import Final
 from serving.sla.line import Line
 from serving.sla.pace import Sample
 
-__all__ = ["RATE_MS", "Refused", "Shares", "overtaken", "shares_of"]
+__all__ = ["RATE_MS", "Refused", "Shares", "load", "overtaken", "shares_of"]
 
+LOAD_MS: Final = 60_000  # over which it is looked whether more is asked for than can be made
 RATE_MS: Final = 120_000  # over which shares are taken: long enough for some films, short enough for a surge
 LEAST_SEEN_MS, MOST_SEEN_MS = 60_000, 900_000  # for which the shares are expected to last
 MOST_SHARE: Final = 0.9  # of all hands, that other classes can be expected to take
@@ -58,6 +59,18 @@ def shares_of(samples: Iterable[Sample], line: Line, refused: Iterable[Refused] 
             taken[gone.patience_ms] += gone.cost_ms / whole
     lasts = min(max(line.now - oldest, LEAST_SEEN_MS), MOST_SEEN_MS)
     return Shares(_bounded(taken), lasts)
+
+
+def load(samples: Iterable[Sample], line: Line, refused: Iterable[Refused] = ()) -> float:
+    """Work that was asked for in the last minute, as a part of what all hands can do; those refused asked too.
+
+    What is in hand is not counted, since nobody knows when it was asked for: at most a film for each hand.
+    """
+    since = line.now - LOAD_MS
+    asked = sum(each.hand_ms for each in samples if each.ordered > since)
+    asked += sum(each.cost_ms for each in line.waiting if each.created > since)
+    asked += sum(each.cost_ms for each in refused if each.at > since)
+    return asked / (LOAD_MS * max(1, line.hands))
 
 
 def overtaken(start_ms: float, patience_ms: int, others: Shares) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.sla.forecast import LEAST_MS, MOST, RUSH_MS, Calm, Forecast, begins, forecast_of, served
+from serving.sla.forecast import LEAST_MS, MOST, RUSH, RUSH_MS, Calm, Forecast, begins, forecast_of, served
 from serving.sla.line import Line, Waiting
 from serving.sla.pace import Sample
-from serving.sla.shares import RATE_MS
+from serving.sla.shares import RATE_MS, Refused
 
 NOW = 1_800_000_000_000  # ms
 GOLD, SILVER = 20_000, 120_000  # patience, ms
@@ -81,17 +83,49 @@ def test_a_large_cells_newest_films_tell_of_a_short_time():
     assert served([done(LEAST_MS)], NOW, hands=1) == ((GOLD, 1.0),)
 
 
-def test_a_rush_is_foretold_only_where_somebody_waits():
-    samples = [done(60_000)]
+def asked(cost_ms: int, *, ago: int = 1_000) -> Waiting:
+    """One that waits, ordered so long ago."""
+    return Waiting(0, NOW + MINUTE, NOW - ago, "a" * 32, cost_ms)
 
-    assert forecast_of(samples, line(SOMEBODY), ()).lasts_ms == RUSH_MS
-    assert forecast_of(samples, line(), ()).lasts_ms == 0
+
+def test_a_rush_is_foretold_where_somebody_waits_and_more_is_asked_for_than_can_be_made():
+    rush = asked(round(2 * MINUTE * RUSH))
+
+    assert forecast_of([], line(rush), ()).lasts_ms == RUSH_MS
+    assert forecast_of([done(9 * MINUTE)], line(), ()).lasts_ms == 0
+
+
+def test_who_is_refused_has_asked_too():
+    refused = [Refused(NOW - 1_000, GOLD, round(2 * MINUTE * RUSH))]
+
+    assert forecast_of([], line(SOMEBODY), ()).lasts_ms == 0
+    assert forecast_of([], line(SOMEBODY), (), refused).lasts_ms == RUSH_MS
+
+
+def test_a_line_that_is_only_worked_off_is_no_rush():
+    assert forecast_of([done(9 * MINUTE)], line(asked(9 * MINUTE, ago=MINUTE)), ()).lasts_ms == 0
 
 
 def test_quiet_times_are_learnt_while_nobody_waits():
     calm = Calm()
-    for minute, (parts_, waiting) in enumerate([({}, ()), ({GOLD: 0.4}, ()), ({GOLD: 0.9}, (SOMEBODY,)), ({}, ())]):
-        calm.look(tuple(parts_.items()), line(*waiting, now=NOW + minute * MINUTE))
+    looks = [
+        ({}, 0, ()),
+        ({GOLD: 0.1}, 1, ()),
+        ({GOLD: 0.9}, 2, (SOMEBODY,)),
+        ({GOLD: 0.3, SILVER: 0.1}, 2, ()),
+        ({}, 0, ()),
+    ]
+    for minute, (parts_, busy, waiting) in enumerate(looks):
+        calm.look(tuple(parts_.items()), replace(line(*waiting, now=NOW + minute * MINUTE), busy_ms=(9,) * busy))
 
-    # The first look stands for two minutes without a film, then one with 0.4, one of a rush, and one without.
-    assert dict(calm.parts) == pytest.approx({GOLD: 0.1})
+    # A minute with one of two hands busy, one of a rush, one with both, one with none. What they do is of classes that
+    # were finished lately; the first look begins the time.
+    assert dict(calm.parts) == pytest.approx({GOLD: (0.5 + 0.75) / 3, SILVER: 0.25 / 3})
+
+
+def test_busy_hands_of_which_nothing_was_finished_yet_say_nothing():
+    calm = Calm()
+    for minute in range(3):
+        calm.look((), replace(line(now=NOW + minute * MINUTE), busy_ms=(9,)))
+
+    assert calm.parts == ()
