@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 
 import pytest
 
+from serving.dialects.answers import error_response
 from serving.errors import Conflict, Limited, TooLarge
 from serving.jobs.job import TenantId
 from serving.jobs.memory import MemoryStore
+from serving.jobs.room import no_room
 from serving.media.ingest import FOLDER as SOURCES
 from serving.media.objects import key
 from serving.media.room import BROUGHT, STEP, Fill, RoomyObjects
@@ -138,3 +141,21 @@ def test_orders_hear_that_the_room_is_full_and_within_a_second_that_it_is_not(ce
     cell.store.free_bytes("t-acme/drafts/a")
     clock[0] += 1.0
     assert asyncio.run(fill.look(ACME)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/v1/files", {"error": {"code": "insufficient_quota"}}),
+        ("/v1/jobs/uploads", {"code": "quota"}),
+        ("/api/v1/uploads/oss/x", {"code": "Throttling.AllocationQuota"}),
+    ],
+)
+def test_each_dialect_says_in_its_own_shape_that_the_room_is_full(path, place):
+    status, headers, body = error_response(no_room(10 << 30), path, "r" * 32)
+    told = json.loads(body)
+
+    assert (status, dict(headers)["retry-after"]) == (429, "600")
+    assert "10,240 MiB" in json.dumps(told)
+    for name, found in place.items():
+        assert told[name] == found if isinstance(found, str) else found.items() <= told[name].items()
