@@ -243,6 +243,27 @@ def test_a_cell_that_is_killed_loses_no_job_and_makes_the_very_same_film(cells):
     assert eu.verified() == []
 
 
+def test_a_second_start_of_a_cell_is_refused_at_once_and_the_first_goes_on(cells):
+    eu, _ = cells
+    assert eu.process is not None
+
+    second = subprocess.run(
+        [sys.executable, "-m", "equerry", "cell", "up", str(eu.folder)], capture_output=True, text=True, check=False
+    )
+
+    assert (second.returncode, f"Process {eu.process.pid} runs this cell" in second.stderr) == (2, True)
+    assert eu.finished(submit(eu))["status"] == "completed"
+
+
+def test_a_refused_client_that_sends_its_body_to_the_end_reads_its_refusal(cells):
+    _, jp = cells
+
+    with httpx.Client(base_url=jp.url, headers={"authorization": "Bearer eqk_eu-par_none"}, timeout=30) as client:
+        answers = [client.post("/v1/videos", content=bytes(20 << 20)).status_code for _ in range(3)]
+
+    assert answers == [401, 401, 401]
+
+
 def test_a_cell_stops_gently_and_says_that_it_is_down(cells):
     _, jp = cells
 
