@@ -34,7 +34,7 @@ __all__ = ["Encoder"]
 
 PICTURE: Final = {
     "preset": "faster",  # than that, the file grows; slower presets take twice the time for the same picture and size
-    "crf": "16",  # constant quality: 0 is lossless, 23 the default; 16 keeps toy edges crisp
+    "crf": "14.5",  # constant quality: 0 is lossless, 23 the default; this keeps toy edges crisp
     "aq-strength": "0.7",  # flat grounds need less care than in a photograph, and edges more
     "bf": "0",
     "threads": "1",
