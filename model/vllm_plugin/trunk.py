@@ -4,8 +4,7 @@ It has the standard shape of a vLLM model, but reads neither token ids nor posit
 its inbox, which the adapter fills before each step. The kind of each row travels to `compute_logits` as one more column
 of the states, so that a row has logits over the codes of its kind alone.
 
-Norms are the reference's own: they hold nothing that ranks share, and vLLM's, which it runs as several operations on a
-processor, take a tenth of a step there.
+Norms are the reference's own: they hold nothing that ranks share, cost what vLLM's cost, and round as the reference.
 
 Shapes: T rows of a step, D width, N heads, K key-value heads, H head dimension, V vocabulary.
 """
