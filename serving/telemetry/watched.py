@@ -17,9 +17,7 @@ __all__ = ["Heard", "WatchedPen", "watched"]
 
 Part = TypeVar("Part")
 Heard = Callable[[str, object], None]  # a call's name and what it gave
-WAITS: Final = frozenset(
-    {"wait_for_work", "wait_for_cancel", "now", "close", "rules", "bell", "read"}
-)
+WAITS: Final = frozenset({"wait_for_work", "wait_for_cancel", "now", "close", "rules", "bell", "read"})
 
 
 def watched(part: Part, name: str, eyes: Eyes, heard: Heard = lambda _, __: None) -> Part:

@@ -87,12 +87,8 @@ class SqlCounter:
         return None
 
     def known(self, draft: Draft) -> Job | None:
-        row = one(self._db.read("submitted", **{name: getattr(draft, name) for name in _FIELDS}))
-        if row is not None:
-            return job_of(row)
-        if not draft.retry_window_ms:
-            return None
-        row = one(self._db.read("recent", **_recent(draft)))
+        row = one(self._db.read("recent", **_recent(draft))) if draft.retry_window_ms else None
+        row = row or one(self._db.read("submitted", **{name: getattr(draft, name) for name in _FIELDS}))
         return None if row is None else job_of(row)
 
     def get(self, tenant: TenantId, job: JobId) -> Job:
