@@ -91,10 +91,11 @@ class Scenario:
         kept = [number for number, cell in enumerate(self.cells) if cell.jurisdiction == jurisdiction]
         names = {old: new for new, old in enumerate(kept)}
         hands = [cell.zones * cell.replicas for cell in self.cells]
-        share = sum(hands[number] for number in kept) / sum(hands)
+        before = sum(each for each, cell in zip(hands, self.cells, strict=True) if cell.jurisdiction < jurisdiction)
+        until = before + sum(hands[number] for number in kept)
         return replace(
             self,
-            requests=round(self.requests * share),
+            requests=self.requests * until // sum(hands) - self.requests * before // sum(hands),  # all parts add up
             cells=tuple(self.cells[number] for number in kept),
             tenants=tuple(each for each in self.tenants if each.demands.home == jurisdiction),
             outages=tuple(replace(each, cell=names[each.cell]) for each in self.outages if each.cell in names),

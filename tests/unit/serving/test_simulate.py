@@ -176,6 +176,7 @@ def test_parts_of_a_scenario_share_no_cell_and_no_tenant(small):
     assert sorted(cell.region for part in parts for cell in part.cells) == sorted(c.region for c in whole.cells)
     assert all(tenant.demands.home == cell.jurisdiction for p in parts for tenant in p.tenants for cell in p.cells)
     assert sum(len(part.outages) for part in parts) == 1
+    assert sum(part.requests for part in parts) == whole.requests
 
 
 def test_sums_of_parts_are_sums_of_their_counts():
