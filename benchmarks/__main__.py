@@ -62,7 +62,7 @@ PARTS: Final = (
     Part("doors", "gate, submit and poll", device=False),
     Part("start", "from nothing to the first film", Vllm.BETTER, quick="--repeats 1"),
     Part("growth", "length and size", model=True, quick="--repeats 1"),
-    Part("first", "first chunk that plays, and memory of a long film", quick="--repeats 1 --seconds 4"),
+    Part("first", "first chunk that plays, and memory of a long film", quick="--repeats 1 --seconds 6"),
     Part("where", "where the time of a film goes", Vllm.BETTER, quick="--films 4"),
 )
 

@@ -48,8 +48,9 @@ class Run:
 
     @property
     def grown(self) -> float:
-        """MiB between the first chunks and the last."""
-        return max(self.resident[WARM:]) - self.resident[WARM - 1]
+        """MiB between the first chunks and the last; of a short film, between the last two."""
+        warm = min(WARM, len(self.resident) - 1)
+        return max(self.resident[warm:]) - self.resident[warm - 1]
 
 
 def meanwhile(model: Model, clip: Clip) -> Run:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from benchmarks import __main__ as suite
 from benchmarks.figures import charts, lines
+from benchmarks.first import Run
 from benchmarks.growth import exponent
 from benchmarks.hardware import BadDevice, bound, here
 from benchmarks.picture import Bar, Part, page
@@ -176,6 +177,11 @@ def test_on_a_gpu_every_part_that_runs_a_model_runs_where_vllm_is(monkeypatch):
 
     assert suite.python_of(part("growth"), suite.Asked(device="cuda")) == Path("engine")
     assert suite.python_of(part("growth"), suite.Asked()) == Path(sys.executable)
+
+
+@pytest.mark.parametrize(("resident", "grown"), [([400.0] * 10 + [401.0, 403.0], 3.0), ([390.0, 400.0, 402.0], 2.0)])
+def test_memory_is_told_of_films_of_every_length(resident, grown):
+    assert Run(way="meanwhile", resident=resident).grown == grown
 
 
 def part(name):
