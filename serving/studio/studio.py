@@ -61,7 +61,7 @@ class Habits:
     """How a studio works."""
 
     most: int = 4
-    """Jobs at once: what fits the engine's batch."""
+    """Jobs that are decoded at once: what fits the engine's batch. As many again may be on their way out meanwhile."""
 
     beat_s: float = 10.0
     """Seconds between two renewals of a lease; three missed beats free the job."""
@@ -116,6 +116,7 @@ class Studio:
         self._at_work: dict[JobId, _Hand] = {}
         self._draining = asyncio.Event()
         self._pause = Pause(self.habits.pause_s, monotonic)
+        self._freed = asyncio.Event()  # whether a place in the engine, or a hand, has become free
         self._doubt = asyncio.Event()  # whether the engine lives
         self._dead = ""  # why it does not
 
@@ -123,6 +124,12 @@ class Studio:
     def busy(self) -> int:
         """Jobs in hand."""
         return len(self._at_work)
+
+    @property
+    def _free(self) -> int:
+        """Jobs that can be taken: what is only marked and delivered any more leaves its place in the engine's batch."""
+        decoding = sum(not hand.decoded for hand in self._at_work.values())
+        return min(self.habits.most - decoding, 2 * self.habits.most - len(self._at_work))
 
     async def run(self) -> None:
         """Works until drained, or until the engine is beyond help: then raises Unavailable."""
@@ -156,7 +163,7 @@ class Studio:
                 await asyncio.wait_for(self._draining.wait(), self._pause.left)
         if self._draining.is_set():
             return
-        free = self.habits.most - len(self._at_work)
+        free = self._free
         jobs = await self._off(self.store.claim, self.name, free) if free > 0 else ()
         for job in jobs:
             await self._take(_Hand(job), group)
@@ -171,12 +178,13 @@ class Studio:
         hand.task = group.create_task(self._work(hand), name=f"job-{hand.job.id}")
 
     async def _rest(self) -> None:
-        """Until there is work, a hand is free, or it is time to look."""
-        if len(self._at_work) < self.habits.most:
+        """Until there is work, something is free, or it is time to look."""
+        if self._free > 0:
             await self._off(self.store.wait_for_work, self.habits.look_s)
-        else:
-            tasks = [hand.task for hand in self._at_work.values() if hand.task]
-            await asyncio.wait(tasks, timeout=self.habits.look_s, return_when=asyncio.FIRST_COMPLETED)
+            return
+        self._freed.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._freed.wait(), self.habits.look_s)
 
     async def _beat(self) -> None:
         while True:
@@ -245,6 +253,7 @@ class Studio:
             await self._fail(hand, "generation_failed", "The film could not be made. Ask for it again.")
         finally:
             self._at_work.pop(job.id, None)
+            self._freed.set()
 
     async def _make(self, hand: _Hand) -> None:
         job, began = hand.job, monotonic()
@@ -259,6 +268,8 @@ class Studio:
         shot = Shot(self.maker.model, ready, order, lambda form, seen: self.marker.begin(form, job, order, seen))
         with stage(self.eyes, "decode"):
             await self._decode(hand, ready, shot)
+        hand.decoded = True
+        self._freed.set()
         with stage(self.eyes, "marks"):
             delivery = await asyncio.to_thread(shot.deliver)
         with stage(self.eyes, "deliver"):
@@ -455,6 +466,7 @@ class _Hand:
     job: Job
     task: asyncio.Task[None] | None = None
     given: int = 0  # bytes of media that came with it
+    decoded: bool = False  # and on its way out
     handed_back: bool = False
     stale: bool = False
     whole: bool = False  # all of the film is made by this hand

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 import serving.local
 from model.checkpoint import load as load_model
+from model.clip import Sound
 from model.engines.loop import EngineLoop
 from model.engines.stepper import Drawn
 from model.engines.torch_stepper import TorchStepper
@@ -25,8 +27,10 @@ from model.engines.walk import Cut
 from policies.tenants.cli import app as tenants
 from serving.home import Site, make_home, own_key, today
 from serving.local import LocalCell
+from serving.media.marks.marking import FilmMarking
 from serving.parts import build
 from serving.settings_file import load
+from serving.studio.marker import Delivery
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +129,10 @@ async def ended(client: httpx.AsyncClient, video: str, seconds: float = 180) -> 
             await asyncio.sleep(0.1)
 
 
+async def begun(client: httpx.AsyncClient, video: str) -> int:
+    return int((await client.get(f"/v1/videos/{video}")).json()["progress"])
+
+
 def with_fault(monkeypatch: pytest.MonkeyPatch, model: Any, fault: BaseException) -> list[int]:
     """Cells of this test have a poisoned engine; gives the films in each of its steps."""
     counted: list[int] = []
@@ -201,6 +209,34 @@ def test_a_cancelled_job_leaves_the_engine_and_the_next_one_has_it_to_itself(hom
 
     assert at(home, key, work) == "completed"
     assert set(counted) == {1}
+
+
+def test_the_next_film_is_decoded_while_the_last_one_is_on_its_way_out(home, key, monkeypatch):
+    held, deliver = threading.Event(), FilmMarking.deliver
+
+    def slowly(marking: FilmMarking, sound: Sound) -> Delivery:
+        held.wait(60)
+        return deliver(marking, sound)
+
+    monkeypatch.setattr(FilmMarking, "deliver", slowly)
+    monkeypatch.setenv("EQUERRY_ENGINE__BATCH", "1")
+
+    async def work(client: httpx.AsyncClient) -> tuple[list[int], list[str]]:
+        videos = [await submit(client, seed) for seed in (1, 2, 3)]
+        try:
+            async with asyncio.timeout(60):
+                while (progress := [await begun(client, video) for video in videos])[:2] != [99, 99]:
+                    await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
+            progress = [await begun(client, video) for video in videos]
+        finally:
+            held.set()
+        return progress, [await ended(client, video) for video in videos]
+
+    progress, ends = at(home, key, work)
+
+    assert progress == [99, 99, 0]  # as many on their way out as are decoded at once, and no more
+    assert ends == ["completed"] * 3
 
 
 def at(home: Path, key: str, work: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
