@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from serving.gateway import Gateway, facts
 from serving.parts import build
 from serving.settings_file import load
+from serving.wire import server_of
 
 BODY = b'{"id":"video_00000000000000000000000000000000","object":"video","status":"queued","progress":0}'
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
@@ -48,9 +47,13 @@ def application(kind: str, folder: Path) -> Any:
         return bare
     made = gateway(folder)
     if kind == "gate":
-        door: Any = made.app.gate
-        door.app.app = bare  # what stands behind the gate
+        _gate(made).app = bare  # what stands behind it
     return made.app
+
+
+def _gate(made: Gateway) -> Any:
+    outer: Any = made.app.app
+    return outer.gate.app
 
 
 def added(folder: Path, key: str, calls: int) -> list[float]:
@@ -59,8 +62,8 @@ def added(folder: Path, key: str, calls: int) -> list[float]:
     Nothing in it waits for anything, so one thread's own clock sees all of it and nothing else.
     """
     made = gateway(folder)
-    door: Any = made.app.gate
-    door.app.app = bare
+    gate = _gate(made)
+    gate.app = bare
     headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {key}".encode())]
     took: list[float] = []
 
@@ -74,7 +77,7 @@ def added(folder: Path, key: str, calls: int) -> list[float]:
         for _ in range(calls):
             scope = {"type": "http", "method": "GET", "path": "/v1/videos/video_" + "0" * 32, "headers": headers}
             begun = time.thread_time()
-            await door.app(scope, receive, send)
+            await gate(scope, receive, send)
             took.append(time.thread_time() - begun)
 
     asyncio.run(knock())
@@ -86,8 +89,7 @@ def main() -> None:
     """Serves until it is killed."""
     kind, port = sys.argv[1], int(sys.argv[2])
     app = application(kind, Path(sys.argv[3]) if len(sys.argv) > 3 else Path())
-    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=65)
-    asyncio.run(uvicorn.Server(config).serve())
+    asyncio.run(server_of(app, port=port).serve())
 
 
 if __name__ == "__main__":

@@ -190,8 +190,8 @@ class Engine(Section):
     """Whether vLLM compiles the model: 20 to 40 s more at start, up to 46 % faster at small batches."""
     own_process: bool = True
     """Whether vLLM's core has a process of its own, so that whatever else the replica does never holds a step up. It
-    takes some 15 s more at start and 1 GB of memory. With `torch` it does not count, and several ranks have processes of
-    their own anyway."""
+    takes some 15 s more at start and 1 GB of memory. With `torch` it does not count, and several ranks have processes
+    of their own anyway."""
     threads: str = "nobind"
     """Cores that vLLM binds the threads of each rank to, on a CPU: `nobind` leaves that to the machine, `auto` to vLLM,
     `0-3|4-7` names them. Never bind two engines to one core: both become ten times slower."""
