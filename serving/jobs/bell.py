@@ -60,10 +60,12 @@ class Bell:
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards `_ears`
         self._ears: dict[str, set[Ear]] = defaultdict(set)
+        self.rings = 0  # since it was hung up
 
     def ring(self, topic: str | None = None) -> None:
         """Wake the ears of a topic; without one, all."""
         with self._lock:
+            self.rings += 1
             ears = [e for t, all_ears in self._ears.items() if topic in (None, t) for e in all_ears]
         for ear in ears:
             ear.ring()

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from serving.jobs.bell import WORK
 from serving.jobs.job import Draft, Job, TenantId, new_id
 from serving.jobs.records import Artefact
+from serving.jobs.sql.sqlite import Glance
 from serving.jobs.sql.store import SqlStore, open_store
 
 ACME = TenantId("t-acme")
@@ -51,6 +53,34 @@ def test_a_job_that_is_made_wakes_nobody_but_those_who_watch_it(store, rung):
     store.complete(job.id, job.fence, result="{}", usage="{}", keep_ms=1000, keys=[film.key])
 
     assert rung == {job.id}
+
+
+def test_a_wish_wakes_whoever_waits_for_work_and_a_claim_those_who_watch_the_job(store, rung):
+    store.submit(
+        Draft(id=new_id(os.urandom(16)), tenant=ACME, order="{}", fingerprint="f", estimated_ms=1000, chunks=1)
+    )
+    submitted = set(rung)
+    rung.clear()
+    (job,) = store.claim("studio")
+
+    assert submitted == {WORK}
+    assert rung == {job.id}
+
+
+def test_what_another_process_writes_is_rung_for_at_once_and_our_own_writes_four_times_a_second():
+    glance = Glance()
+
+    assert glance.worth(1, 0, 10.00)
+    assert not glance.worth(1, 1, 10.05)  # nothing was written
+    assert glance.worth(2, 1, 10.10)  # by another, since nobody here has rung
+    rings, rung = 2, []
+    for look in range(100):  # five seconds of our own writes
+        rings += 3
+        if glance.worth(3 + look, rings, 10.15 + 0.05 * look):
+            rings += 1
+            rung.append(look)
+    assert 15 <= len(rung) <= 20
+    assert glance.worth(103, rings, 20.0)  # the last one too, whoever wrote it
 
 
 def test_a_job_that_is_handed_back_wakes_whoever_waits_for_work(store, rung):

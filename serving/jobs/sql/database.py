@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final, Protocol, TypeVar
 
@@ -17,12 +17,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from serving.errors import Broken, Unavailable
-from serving.jobs.bell import Bell
+from serving.jobs.bell import WORK, Bell
 from serving.jobs.sql.queries import queries
 
-#: What a studio does with a job in hand that concerns nobody but those who watch this very job.
-OF_ONE_JOB: Final = frozenset(
-    {"renew", "plan", "reach", "checkpoint", "note", "complete", "bill", "keep_artefact", "fail", "stop"}
+#: Changes of one job that concern nobody but those who watch it.
+OF_ONE_JOB: Final = frozenset({"renew", "plan", "reach", "complete", "fail", "stop"})
+#: What goes on inside a transaction and changes nothing that anybody waits for.
+SILENT: Final = frozenset(
+    {"recent", "submitted", "now", "tally", "look", "checkpoint", "note", "bill", "keep_artefact"}
+    | {"hold_bytes", "bytes_held", "settle_bytes", "free_bytes", "count_bytes"}
 )
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -110,8 +113,9 @@ class Database:
         topics = set[str | None]()
 
         def run(name: str, **values: object) -> Rows:
-            topics.add(str(values["id"]) if name in OF_ONE_JOB else None)
-            return self._rows(connection, name, values)
+            rows = self._rows(connection, name, values)
+            topics.update(_topics(name, values, rows))
+            return rows
 
         with self._writer, self._engine.begin() as connection:
             made = work(run)
@@ -120,7 +124,7 @@ class Database:
         return made
 
     def _ring(self, topics: set[str | None]) -> None:
-        """A studio writes a dozen times for a film: whoever waits for work or for a cancelled job need not look."""
+        """A film is written a dozen times, and whoever waits for something else need not look each time."""
         for topic in {None} if None in topics else topics:
             self.bell.ring(topic)
 
@@ -144,6 +148,17 @@ class Database:
         if isinstance(error, DBAPIError):
             return error.connection_invalidated or self._transient(error)
         return isinstance(error, PoolTimeout)
+
+
+def _topics(name: str, values: Mapping[str, object], rows: Rows) -> Iterable[str | None]:
+    """Who has something to look at after a query; None is everybody."""
+    if name in OF_ONE_JOB:
+        return (str(values["id"]),)
+    if name == "claim":
+        return [str(row["id"]) for row in rows]
+    if name == "submit":
+        return (WORK,)
+    return () if name in SILENT else (None,)
 
 
 def _told(found: CursorResult[Any]) -> Rows:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import Connection, create_engine, event
@@ -26,6 +27,7 @@ Clock = Callable[[], int]
 _READS: Final = "equerry_reads"  # marks connections that only read
 _BUSY_S: Final = 10  # a writer waits this long for one in another process
 _LOOK_S: Final = 0.05  # between two looks at whether another process has written
+_OWN_S: Final = 0.25  # between two rings for changes of which some are our own
 
 
 def wall_ms() -> int:
@@ -73,8 +75,26 @@ def _busy(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
+class Glance:
+    """Whether a look at the file's version is worth a ring."""
+
+    def __init__(self) -> None:
+        self._version, self._rings, self._at = -1, 0, 0.0
+
+    def worth(self, version: int, rings: int, now: float) -> bool:
+        """`rings` is how often this process has rung so far, `now` in seconds. After True it rings once."""
+        if version == self._version or (rings != self._rings and now - self._at < _OWN_S):
+            return False
+        self._version, self._rings, self._at = version, rings + 1, now
+        return True
+
+
 class DiskFeed:
-    """Rings for whatever another connection has committed, which `PRAGMA data_version` tells without reading pages."""
+    """Rings for whatever another connection has committed, which `PRAGMA data_version` tells without reading pages.
+
+    Our own connections are others to it. What they commit has been rung for already, to those whom it concerns, so
+    while this process writes, everybody is woken four times a second and not for each of its writes.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -99,11 +119,10 @@ class DiskFeed:
     def _run(self, bell: Bell) -> None:
         eye = sqlite3.connect(self._path, timeout=_BUSY_S)
         try:
-            seen = None
+            glance = Glance()
             while not self._end.wait(_LOOK_S):
-                version = eye.execute("PRAGMA data_version").fetchone()
-                if version != seen:
-                    seen = version
+                (version,) = eye.execute("PRAGMA data_version").fetchone()
+                if glance.worth(version, bell.rings, monotonic()):
                     bell.ring()
         finally:
             eye.close()
