@@ -119,7 +119,12 @@ def places(kind: str) -> list[Place]:
         ("sign", CellMarker, "sign"),
         ("pictures", Pictures, "add"),
         ("pictures", Pictures, "files"),
-        *(("store", part, name) for part in STORE for name in vars(part) if name[0] != "_" and "wait" not in name),
+        *(
+            ("store", part, name)
+            for part in STORE
+            for name, what in vars(part).items()
+            if name[0] != "_" and "wait" not in name and callable(what)
+        ),
     ]  # fmt: skip
     return [*found, *(_vllm() if kind == "vllm" else _torch())]
 
