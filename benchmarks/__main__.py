@@ -99,12 +99,12 @@ def command(part: Part, asked: Asked) -> list[str]:
 
 def skipped(part: Part, asked: Asked) -> str | None:
     """Why a part is left out, or None."""
-    if part.vllm is Vllm.NEEDED and engine_python() is None:
-        return "vLLM is not installed here. Run `make setup-engine`."
     if asked.device == "cuda" and not part.device:
         return "it measures what no GPU takes part in."
     if asked.model != "pony" and not part.model:
         return "it measures the pony alone."
+    if part.vllm is Vllm.NEEDED and engine_python() is None:
+        return "vLLM is not installed here. Run `make setup-engine`."
     return None
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 ABOVE = """
-import multiprocessing, sys, time
+import multiprocessing, signal, sys, time
 from tests.unit.test_engine_bound import below
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests in the background may ignore it
     context = multiprocessing.get_context("spawn")
     child = context.Process(target=below, name=sys.argv[1], daemon=False)
     child.start()

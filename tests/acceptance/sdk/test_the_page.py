@@ -26,7 +26,7 @@ def typed(cell, tmp_path):
     def run(word: str, *program: str) -> str:
         (block,) = [text for _, text in BLOCKS if word in text]
         here = block.replace("http://127.0.0.1:8100", cell["url"]).replace("eqk_eu-par_…", cell["keys"]["acme"])
-        environment = {**os.environ, "NO_PROXY": "127.0.0.1"}
+        environment = {**os.environ, "NO_PROXY": "127.0.0.1", "CELL": cell["url"], "KEY": cell["keys"]["acme"]}
         done = subprocess.run(
             [*program, here], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False, env=environment
         )
@@ -52,7 +52,13 @@ def test_the_lines_for_dashscope_make_a_film(typed, cell, python_of):
 
 
 def test_the_lines_for_curl_make_a_film(typed, tmp_path):
-    typed("film.mp4", "bash", "-euc")
+    typed("$CELL/v1/videos/$ID/content", "bash", "-euc")
+
+    assert seconds(tmp_path / "film.mp4") == 2.0
+
+
+def test_the_lines_for_the_native_interface_make_a_film(typed, tmp_path):
+    typed("$CELL/v1/jobs/$JOB/content", "bash", "-euc")
 
     assert seconds(tmp_path / "film.mp4") == 2.0
 

@@ -161,6 +161,7 @@ def test_each_error_has_its_status_code_and_param(error, status, code, param):
 
 def test_nothing_that_a_client_can_fix_is_sent_again_by_the_client():
     every = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.Refused)]
+    every.remove(errors.TooSlow)  # a body that stayed away may come the second time
     made = [kind("f", "x") if issubclass(kind, errors.BadField) else kind("x") for kind in every]
 
     assert len(made) > 10
