@@ -26,15 +26,30 @@ def postgres() -> Iterator[Server]:
     shutil.rmtree(home)
 
 
+@pytest.fixture(scope="session")
+def sqlite_worlds(tmp_path_factory: pytest.TempPathFactory) -> Sqlite:
+    """Makes a file of jobs for each world."""
+    return Sqlite(tmp_path_factory.mktemp("jobs"))
+
+
+@pytest.fixture(scope="session")
+def postgres_worlds(postgres: Server) -> Postgres:
+    """Makes a database for each world."""
+    return Postgres(postgres)
+
+
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """One store of each kind, closed behind the test."""
-    match request.param:
-        case "memory":
-            world = in_memory()
-        case "sqlite":
-            world = Sqlite(tmp_path_factory.mktemp("jobs"))()
-        case _:
-            world = Postgres(request.getfixturevalue("postgres"))()
+    make = in_memory if request.param == "memory" else request.getfixturevalue(f"{request.param}_worlds")
+    world = make()
+    yield world
+    world.store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def lasting(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world that other processes and connections share."""
+    world = request.getfixturevalue(f"{request.param}_worlds")()
     yield world
     world.store.close()

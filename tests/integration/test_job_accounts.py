@@ -15,37 +15,11 @@ from serving.jobs.accounts import DataKey
 from serving.jobs.job import Draft, Job, State, TenantId, new_id
 from serving.jobs.sql.store import open_store
 from serving.meter.quotas import Quota
-from tests.integration.worlds import RULES, START, Postgres, Sqlite, World, in_memory
+from tests.integration.worlds import RULES, START, World
 
 ACME, BOLT = TenantId("t-acme"), TenantId("t-bolt")
 MINUTE = 60_000  # ms
 HOUR = 60 * MINUTE
-
-
-@pytest.fixture(scope="session")
-def sqlite_worlds(tmp_path_factory) -> Sqlite:
-    return Sqlite(tmp_path_factory.mktemp("accounts"))
-
-
-@pytest.fixture(scope="session")
-def postgres_worlds(postgres) -> Postgres:
-    return Postgres(postgres)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def world(request):
-    make = in_memory if request.param == "memory" else request.getfixturevalue(f"{request.param}_worlds")
-    world = make()
-    yield world
-    world.store.close()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def lasting(request):
-    """A world that other connections share."""
-    world = request.getfixturevalue(f"{request.param}_worlds")()
-    yield world
-    world.store.close()
 
 
 def draft(tenant: TenantId = ACME, **values: Any) -> Draft:

@@ -11,36 +11,10 @@ from serving.jobs.job import TenantId
 from serving.jobs.records import Artefact
 from serving.jobs.room import Held
 from serving.jobs.sql.store import open_store
-from tests.integration.worlds import RULES, START, Postgres, Sqlite, in_memory
+from tests.integration.worlds import RULES, START
 
 ACME, BOLT = TenantId("t-acme"), TenantId("t-bolt")
 HOUR = 3_600_000  # ms
-
-
-@pytest.fixture(scope="session")
-def sqlite_worlds(tmp_path_factory) -> Sqlite:
-    return Sqlite(tmp_path_factory.mktemp("room"))
-
-
-@pytest.fixture(scope="session")
-def postgres_worlds(postgres) -> Postgres:
-    return Postgres(postgres)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def world(request):
-    make = in_memory if request.param == "memory" else request.getfixturevalue(f"{request.param}_worlds")
-    world = make()
-    yield world
-    world.store.close()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def lasting(request):
-    """A world that other connections share."""
-    world = request.getfixturevalue(f"{request.param}_worlds")()
-    yield world
-    world.store.close()
 
 
 def held(name: str, size: int = 5, tenant: TenantId = ACME) -> Held:

@@ -17,36 +17,10 @@ from serving.errors import BadField, Broken, Conflict, NotPossible, StaleFence, 
 from serving.jobs.job import Draft, Job, JobId, State, TenantId, new_id
 from serving.jobs.records import Ahead, Artefact, Backlog
 from serving.jobs.watch import watch
-from tests.integration.worlds import RULES, START, Postgres, Sqlite, World, in_memory
+from tests.integration.worlds import RULES, START, World
 
 ACME, BOLT = TenantId("t-acme"), TenantId("t-bolt")
 DAY = 24 * 3_600_000  # ms
-
-
-@pytest.fixture(scope="session")
-def sqlite_worlds(tmp_path_factory) -> Sqlite:
-    return Sqlite(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture(scope="session")
-def postgres_worlds(postgres) -> Postgres:
-    return Postgres(postgres)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def world(request):
-    make = in_memory if request.param == "memory" else request.getfixturevalue(f"{request.param}_worlds")
-    world = make()
-    yield world
-    world.store.close()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def lasting(request):
-    """A world that other processes and connections share."""
-    world = request.getfixturevalue(f"{request.param}_worlds")()
-    yield world
-    world.store.close()
 
 
 def draft(tenant: TenantId = ACME, **values: Any) -> Draft:
