@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.spent import below, seconds_of
+
 __all__ = ["Shares", "shares"]
 
 LOOP: Final = "engine"  # the name of an engine's thread
 VLLM: Final = "VLLM::"  # how vLLM's processes call themselves
-TICKS: Final = os.sysconf("SC_CLK_TCK")  # in a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,11 @@ class Shares:
 def shares(client: int | None = None) -> Shares:
     """So far, of this process and those below it; `client` is the process that only asks."""
     me = os.getpid()
-    below = {process: _whole(process) for process in _below(me) if process != client}
-    core = sum(took for process, took in below.items() if _command(process).startswith(VLLM))
-    loop = sum(_of(Path(f"/proc/{me}/task/{thread}/stat")) for thread in _loops())
+    others = {process: _whole(process) for process in below(me) if process != client}
+    core = sum(took for process, took in others.items() if _command(process).startswith(VLLM))
+    loop = sum(seconds_of(Path(f"/proc/{me}/task/{thread}/stat")) for thread in _loops())
     asked = 0.0 if client is None else _whole(client)
-    return Shares(loop=loop, core=core, client=asked, rest=_whole(me) + sum(below.values()) - core - loop)
+    return Shares(loop=loop, core=core, client=asked, rest=_whole(me) + sum(others.values()) - core - loop)
 
 
 def _loops() -> Iterator[int]:
@@ -62,16 +63,7 @@ def _loops() -> Iterator[int]:
 
 
 def _whole(process: int) -> float:
-    return _of(Path(f"/proc/{process}/stat"))
-
-
-def _of(stat: Path) -> float:
-    """In user and in kernel mode; nothing when it has ended meanwhile."""
-    try:
-        fields = stat.read_text("ascii").rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:13])) / TICKS
+    return seconds_of(Path(f"/proc/{process}/stat"))
 
 
 def _command(process: int) -> str:
@@ -79,14 +71,3 @@ def _command(process: int) -> str:
         return Path(f"/proc/{process}/cmdline").read_text("utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _below(process: int) -> Iterator[int]:
-    for told in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            children = [int(child) for child in told.read_text("ascii").split()]
-        except OSError:
-            continue
-        for child in children:
-            yield child
-            yield from _below(child)

@@ -6,24 +6,29 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import process_time
+from typing import Final
 
-__all__ = ["spent"]
+__all__ = ["below", "seconds_of", "spent"]
+
+TICKS: Final = os.sysconf("SC_CLK_TCK")  # in a second
 
 
 def spent() -> float:
     """Seconds that this process and those below it that live have worked, all threads (proc(5), stat)."""
-    return process_time() + sum(map(_worked, _below(os.getpid())))
+    return process_time() + sum(seconds_of(Path(f"/proc/{each}/stat")) for each in below(os.getpid()))
 
 
-def _worked(process: int) -> float:
+def seconds_of(stat: Path) -> float:
+    """Of a process or a thread, in user and in kernel mode; nothing when it has ended meanwhile."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
-    except OSError:  # it has ended
+        fields = stat.read_text("ascii").rpartition(")")[2].split()
+    except OSError:
         return 0.0
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:13])) / TICKS
 
 
-def _below(process: int) -> Iterator[int]:
+def below(process: int) -> Iterator[int]:
+    """Processes that this one has started, and those that they have."""
     for listed in Path(f"/proc/{process}/task").glob("*/children"):  # nothing where there is no such file system
         try:
             found = listed.read_text("ascii").split()
@@ -31,4 +36,4 @@ def _below(process: int) -> Iterator[int]:
             continue
         for child in map(int, found):
             yield child
-            yield from _below(child)
+            yield from below(child)
