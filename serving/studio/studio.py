@@ -113,7 +113,7 @@ class Studio:
         self.now, self.habits = now, habits or Habits()
         self.images, self.films = images or ImageLimits(), films or FilmLimits()
         self.eyes, self.model, self.seals = eyes, model, seals
-        self._at_work: dict[JobId, _Hand] = {}
+        self._at_work: dict[str, _Hand] = {}  # by name
         self._draining = asyncio.Event()
         self._pause = Pause(self.habits.pause_s, monotonic)
         self._freed = asyncio.Event()  # whether a place in the engine, or a hand, has become free
@@ -155,7 +155,7 @@ class Studio:
         self._draining.set()
         for hand in list(self._at_work.values()):
             hand.handed_back = True
-            await self.engine.cancel(hand.job.id)
+            await self.engine.cancel(hand.name)
 
     async def _pull(self, group: asyncio.TaskGroup) -> None:
         while self._pause.left and not self._draining.is_set():
@@ -174,8 +174,13 @@ class Studio:
         if self._draining.is_set():  # since the claim was sent
             await self._hand_back(hand)
             return
-        self._at_work[hand.job.id] = hand
+        for earlier in self._hands_on(hand.job.id):  # its lease ran out while this process was held up
+            await self._drop(earlier)
+        self._at_work[hand.name] = hand
         hand.task = group.create_task(self._work(hand), name=f"job-{hand.job.id}")
+
+    def _hands_on(self, job: JobId) -> list[_Hand]:
+        return [hand for hand in self._at_work.values() if hand.job.id == job]
 
     async def _rest(self) -> None:
         """Until there is work, something is free, or it is time to look."""
@@ -198,14 +203,15 @@ class Studio:
                     continue  # the lease may still hold; the next write will tell
                 else:
                     if job.cancel_requested:
-                        await self.engine.cancel(job.id)
+                        await self.engine.cancel(hand.name)
 
     async def _hear(self) -> None:
         """Cancels what its owner wants ended, at once."""
         while True:
             with suppress(Unavailable):
                 for job in await self._off(self.store.wait_for_cancel, self.name, self.habits.look_s):
-                    await self.engine.cancel(job)
+                    for hand in self._hands_on(job):
+                        await self.engine.cancel(hand.name)
             await asyncio.sleep(0.05)  # a cancelled job is told of until it has ended
 
     async def _attend(self) -> None:
@@ -225,7 +231,7 @@ class Studio:
 
     async def _drop(self, hand: _Hand) -> None:
         hand.stale = True
-        await self.engine.cancel(hand.job.id)
+        await self.engine.cancel(hand.name)
 
     async def _work(self, hand: _Hand) -> None:
         job = hand.job
@@ -252,7 +258,7 @@ class Studio:
             log.error("A job failed.", extra={"job": job.id, "error": type(error).__name__})
             await self._fail(hand, "generation_failed", "The film could not be made. Ask for it again.")
         finally:
-            self._at_work.pop(job.id, None)
+            self._at_work.pop(hand.name, None)
             self._freed.set()
 
     async def _make(self, hand: _Hand) -> None:
@@ -272,6 +278,7 @@ class Studio:
         self._freed.set()
         with stage(self.eyes, "marks"):
             delivery = await asyncio.to_thread(shot.deliver)
+        hand.check()
         with stage(self.eyes, "deliver"):
             await self._deliver(hand, order, shot, delivery, began)
 
@@ -331,11 +338,11 @@ class Studio:
         if have < ready.order.chunks:
             if hand.handed_back:  # while the engine did not know of the film, and could not be told
                 raise Stopped("The studio is drained. Another one goes on with the film.")
-            task = Task(job=job.id, order=ready.order, done=done, salt=job.tenant)
+            hand.check()
+            task = Task(job=hand.name, order=ready.order, done=done, salt=job.tenant)
             with decoding(self.eyes, self.model, chunks=ready.order.chunks, resumed=have - first) as seen:
                 async for number, codes in self._chunks(task):
-                    if hand.stale:
-                        raise StaleFence("The lease is gone.")
+                    hand.check()
                     seen.chunk(codes.video.numel() + codes.audio.numel())
                     hand.slots += codes.video.numel() + codes.audio.numel()
                     await self._off(self._take_in, job, number - first, codes, shot)
@@ -471,6 +478,16 @@ class _Hand:
     stale: bool = False
     whole: bool = False  # all of the film is made by this hand
     slots: int = 0  # drawn by its engine
+
+    @property
+    def name(self) -> str:
+        """Of its task in the engine. A job may come back while an earlier hand here still has it; they are two."""
+        return f"{self.job.id}.{self.job.fence}"
+
+    def check(self) -> None:
+        """Raises StaleFence when the job is somebody else's."""
+        if self.stale:
+            raise StaleFence("The lease is gone.")
 
 
 async def _all(*works: Awaitable[Result]) -> list[Result]:

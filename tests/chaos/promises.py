@@ -27,6 +27,7 @@ from serving.jobs.sql.store import SqlStore
 
 FETCHED = 5  # films that are looked at
 FULL = 429  # the cell asks to come again, which is no harm
+SAD = (State.FAILED, State.CANCELLED, State.EXPIRED)  # ends that nobody here asked for
 AGAIN = (FULL, 500, 503)  # answers after which a client comes again
 
 
@@ -65,8 +66,10 @@ class Client(threading.Thread):
 
 
 def ended(cell: DemoCell, store: SqlStore, number: int, end: float) -> None:
-    """Waits until every job has ended."""
+    """Waits until every job has ended; one that ended otherwise than well is told at once."""
     while len(store.board([State.SUCCEEDED], limit=10_000)) < number:
+        lost = [(job, store.moves(job.id)) for job in store.board(SAD, limit=10)]
+        assert not lost, (lost, cell.tail())
         assert time.monotonic() < end, (store.backlog(), cell.tail())
         assert cell.process is not None
         assert cell.process.poll() is None, cell.tail()

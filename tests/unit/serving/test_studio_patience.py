@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.errors import Stopped
+from model.engine import Chunk, Task
+from model.errors import BadRequest, Stopped
 from model.errors import Unavailable as ModelUnavailable
 from serving.errors import Unavailable
 from serving.jobs.job import Draft, Job, JobId, State, TenantId, new_id
@@ -78,8 +79,10 @@ def a_studio(store: Any, engine: Any = None, **habits: Any) -> Studio:
     )
 
 
-def a_store_with_a_job(kind: type[MemoryStore] = MemoryStore) -> tuple[MemoryStore, JobId]:
-    store = kind(lambda: 0)
+def a_store_with_a_job(
+    kind: type[MemoryStore] = MemoryStore, clock: Callable[[], int] = lambda: 0
+) -> tuple[MemoryStore, JobId]:
+    store = kind(clock)
     draft = Draft(
         id=new_id(b"0" * 16), tenant=TenantId("t-0123456789abcdef"), order="{}", fingerprint="f", estimated_ms=1
     )
@@ -212,9 +215,62 @@ def test_a_job_that_is_handed_back_before_its_engine_knows_it_is_not_given_to_th
     (job,) = store.claim("studio")
     ready: Any = SimpleNamespace(order=SimpleNamespace(known=None, chunks=2))
     studio, unused = a_studio(store), cast("Any", None)
-    hand = studio._at_work[job.id] = _Hand(job)
+    hand = _Hand(job)
+    studio._at_work[hand.name] = hand
 
     asyncio.run(studio.drain())
 
     with pytest.raises(Stopped):
         asyncio.run(studio._decode(hand, ready, unused))  # an engine that has no `submit`
+
+
+def test_a_job_that_comes_back_while_an_earlier_hand_has_it_is_another_film_to_the_engine(monkeypatch):
+    """As after a freeze that is longer than a lease: this very studio may be the next to claim what it has lost."""
+
+    class Slow(Engine):
+        """Makes no chunk; a film ends when it is cancelled."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.films: dict[str, asyncio.Event] = {}
+
+        async def submit(self, task: Task) -> AsyncGenerator[Chunk, None]:
+            if task.job in self.films:
+                raise BadRequest("The engine already works on it.")
+            self.films[task.job] = asyncio.Event()
+            await self.films[task.job].wait()
+            raise Stopped("The film was cancelled.")
+            yield
+
+        async def cancel(self, job: str) -> None:
+            await super().cancel(job)
+            self.films[job].set()
+
+    now = 0
+    store, job = a_store_with_a_job(clock=lambda: now)
+    engine = Slow()
+    studio = a_studio(store, engine)
+    ready: Any = SimpleNamespace(order=SimpleNamespace(known=None, chunks=2))
+    monkeypatch.setattr(studio, "_make", lambda hand: studio._decode(hand, ready, cast("Any", None)))
+
+    async def films(number: int) -> list[str]:
+        async with asyncio.timeout(30):
+            while len(engine.films) < number:
+                await asyncio.sleep(0.01)
+        return list(engine.films)
+
+    async def story() -> None:
+        nonlocal now
+        working = asyncio.create_task(studio.run())
+        (first,) = await films(1)
+        now += 3_600_000
+        store.reap()
+        assert (await films(2))[0] == first
+        assert engine.cancelled == [first]
+        assert (store.look(job).state, store.look(job).fence) == (State.RUNNING, 2)
+        await studio.drain()
+        await asyncio.wait_for(working, 30)
+
+    asyncio.run(story())
+
+    assert (store.look(job).state, store.look(job).error) == (State.QUEUED, None)
