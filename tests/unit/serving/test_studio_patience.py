@@ -237,10 +237,11 @@ def test_a_job_that_comes_back_while_an_earlier_hand_has_it_is_another_film_to_t
         async def submit(self, task: Task) -> AsyncGenerator[Chunk, None]:
             if task.job in self.films:
                 raise BadRequest("The engine already works on it.")
-            self.films[task.job] = asyncio.Event()
-            await self.films[task.job].wait()
-            raise Stopped("The film was cancelled.")
-            yield
+            self.films[task.job] = ended = asyncio.Event()
+            await ended.wait()
+            if self.cancelled:
+                raise Stopped("The film was cancelled.")
+            yield cast("Any", None)  # which makes this an iteration
 
         async def cancel(self, job: str) -> None:
             await super().cancel(job)
