@@ -1,10 +1,13 @@
 # The doors of the house. `make` alone lists them.
 #
 # PYTHON is the interpreter that .venv is made from: 3.11 or newer.
-
+#
+# WORKERS is how many processes `make test` spreads the tests over, file by file. Two suit two cores.
+#
 # DEVICE is what `make bench` measures on: cpu or cuda. MODEL is what it measures: pony, or horse with weights from chance.
 
 PYTHON ?= python3
+WORKERS ?= 2
 DEVICE ?= cpu
 MODEL ?= pony
 BIN := .venv/bin
@@ -33,7 +36,7 @@ check: $(READY) $(INFRA) ## formatting, lint, types, import contracts, docs (doe
 	$(BIN)/python tests/docs/check_docs.py
 
 test: $(READY) $(INFRA) ## all tests that need no docker, no cloud and no GPU (does setup if needed)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: $(READY) ## every benchmark beside its yardstick, as tables (does setup if needed)
 	$(BIN)/python -m benchmarks --device $(DEVICE) --model $(MODEL)

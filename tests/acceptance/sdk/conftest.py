@@ -9,6 +9,7 @@ folder that keeps the environments, one for each version, made on demand with pi
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import io
 import json
@@ -69,8 +70,11 @@ def python_of():
 
     def python(package: str, version: str) -> Path:
         folder = SDKS / f"{package}-{version}"
-        if not (folder / ".done").exists():
-            _install(folder, package if version == "newest" else f"{package}=={version}")
+        SDKS.mkdir(parents=True, exist_ok=True)
+        with (SDKS / f"{folder.name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process of this run may want the same
+            if not (folder / ".done").exists():
+                _install(folder, package if version == "newest" else f"{package}=={version}")
         return folder / "bin" / "python"
 
     return python
