@@ -313,7 +313,11 @@ def test_what_a_key_asks_for_and_gets_no_film_fills_the_log_at_a_bounded_rate(wo
     assert world.counted.count((TENANT, Rejection.RATE_LIMITED)) == 81
 
 
-@pytest.mark.parametrize("world", [World(), World(job=False, status=503), World(job=True, status=500)], ids=["a film", "cannot now", "ours"])
+@pytest.mark.parametrize(
+    "world",
+    [World(), World(job=False, status=503), World(job=True, status=500)],
+    ids=["a film", "we cannot now", "we failed"],
+)
 def test_films_and_what_fails_through_us_cost_no_turn(world):
     assert 429 not in fruitless(world)
 
