@@ -7,8 +7,9 @@ nobody watches, and not even the seams are there: that one is the yardstick. Bot
 turns change their order. The promise is 2 % of throughput at most, with the collector up, down, slow and full.
 
 What is compared is processor time, exporters' threads included; the collector is another process. Wall time, which is
-told too, says more about what else the machine does. What goes on at a steady pace (readings, and messages with all
-metrics) would run during both turns, so it is timed alone and added.
+told too, says more about what else the machine does. A processor's own speed varies from second to second, so beside
+each median stands how far chance may move it. What goes on at a steady pace (readings, and messages with all metrics)
+would run during both turns, so it is timed alone and added.
 """
 
 from __future__ import annotations
@@ -197,6 +198,15 @@ def per_cent(found: list[tuple[float, ...]], at: int) -> float:
     return round(100 * statistics.median(pair[at] / pair[at + 1] - 1 for pair in found), 2)
 
 
+def give_or_take(found: list[tuple[float, ...]], at: int) -> float:
+    """How far chance may move that median either way, in per cent: the notch of a box plot, which is about a 95 %
+    interval where two are compared (McGill, Tukey and Larsen, 1978); wide where there are few pairs."""
+    if len(found) < 4:
+        return float("inf")
+    low, _, high = statistics.quantiles([pair[at] / pair[at + 1] - 1 for pair in found], n=4)
+    return round(100 * 1.57 * (high - low) / len(found) ** 0.5, 2)
+
+
 def steady(on: Cell) -> float:
     """Per cent of one core that readings and messages take."""
     watch = on.parts.watch
@@ -261,14 +271,14 @@ async def measure(on: Cell, off: Cell, collector: Collector, asked: argparse.Nam
     for mood in asked.mood or MOODS:
         collector.feel(mood)
         before = dict(on.parts.watch.tally.dropped)
-        count = asked.pairs if mood == "up" or asked.mood else max(2, asked.pairs // 2)
-        found = await pairs(on, off, count, lambda turn: turn.films(asked.films), f"films, collector {mood}")
+        found = await pairs(on, off, asked.pairs, lambda turn: turn.films(asked.films), f"films, collector {mood}")
         after = on.parts.watch.tally.dropped
         rows.append(
             {
                 "collector": mood,
-                "pairs": count,
+                "pairs": asked.pairs,
                 "processor_per_cent": per_cent(found, 0),
+                "give_or_take": give_or_take(found, 0),
                 "wall_per_cent": per_cent(found, 2),
                 "dropped": {
                     f"{k[0]} {k[1]}": after[k] - before.get(k, 0) for k in after if after[k] != before.get(k, 0)
@@ -300,7 +310,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--films", type=int, default=4, help="films of one turn (4)")
-    parser.add_argument("--pairs", type=int, default=7, help="pairs with the collector up; half with another mood (7)")
+    parser.add_argument("--pairs", type=int, default=15, help="pairs with each mood of the collector (15)")
     parser.add_argument("--polls", type=int, default=200, help="questions of one turn (200)")
     parser.add_argument("--mood", action="append", choices=MOODS, help="of the collector; several times (all)")
     asked = parser.parse_args()
@@ -320,7 +330,7 @@ def main() -> None:
 def show(found: dict[str, Any]) -> None:
     """The same for people."""
     table = Table(title="what being watched costs a cell, beside the same cell unwatched")
-    for name in ("collector", "pairs", "processor time, %", "wall time, %", "dropped"):
+    for name in ("collector", "pairs", "processor time, %", "give or take", "wall time, %", "dropped"):
         table.add_column(name, justify="right")
     for row in found["films"]:
         table.add_row(*(str(value) for value in row.values()))
