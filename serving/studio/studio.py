@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -30,7 +31,7 @@ from policies.constraints import Constraints, DataClass, Purpose
 from policies.decision import Asked, Verdict
 from policies.errors import PolicyError
 from policies.log.entry import Execution, Marked
-from serving.errors import NotPossible, StaleFence, Unavailable
+from serving.errors import CellError, NotPossible, StaleFence, Unavailable
 from serving.gate import DAY, Pen, Place
 from serving.jobs.job import Job, JobId
 from serving.jobs.records import Artefact
@@ -40,6 +41,7 @@ from serving.meter.usage import written
 from serving.order import Order
 from serving.sla.terms import Terms
 from serving.studio.codes import UNSEALED, Seals, joined, pack
+from serving.studio.crew import Crew
 from serving.studio.marker import Delivery, Marker
 from serving.studio.pause import Pause
 from serving.studio.shot import Shot
@@ -53,6 +55,10 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 Judge = Callable[[Constraints, Asked], Verdict]
+BEATS: Final = 4  # threads that renew leases, and nothing else
+EARS: Final = 2  # that wait for work and for cancels
+CLERKS: Final = 4  # that ask the store anything else
+HELPERS: Final = 2 + (os.cpu_count() or 1)  # that read media, render and mark: what is long
 NAMES: Final = {"video": "film.mp4", "thumbnail": "first.webp", "spritesheet": "sheet.jpg"}
 
 
@@ -119,6 +125,8 @@ class Studio:
         self._freed = asyncio.Event()  # whether a place in the engine, or a hand, has become free
         self._doubt = asyncio.Event()  # whether the engine lives
         self._dead = ""  # why it does not
+        self._beats, self._ears = Crew("studio-beat", BEATS), Crew("studio-ear", EARS)
+        self._off, self._help = Crew("studio-store", CLERKS), Crew("studio-work", HELPERS)
 
     @property
     def busy(self) -> int:
@@ -147,6 +155,9 @@ class Studio:
                     beat.cancel()
         except* Unavailable as errors:
             raise errors.exceptions[0] from None
+        finally:
+            for crew in (self._beats, self._ears, self._off, self._help):
+                crew.close()
         if self._dead:
             raise Unavailable(self._dead)
 
@@ -174,10 +185,11 @@ class Studio:
         if self._draining.is_set():  # since the claim was sent
             await self._hand_back(hand)
             return
-        for earlier in self._hands_on(hand.job.id):  # its lease ran out while this process was held up
-            await self._drop(earlier)
-        self._at_work[hand.name] = hand
+        earlier = self._hands_on(hand.job.id)  # whose leases ran out while this process was held up
+        self._at_work[hand.name] = hand  # before anything is awaited: a drain has to see it
         hand.task = group.create_task(self._work(hand), name=f"job-{hand.job.id}")
+        for each in earlier:
+            await self._drop(each)
 
     def _hands_on(self, job: JobId) -> list[_Hand]:
         return [hand for hand in self._at_work.values() if hand.job.id == job]
@@ -185,31 +197,38 @@ class Studio:
     async def _rest(self) -> None:
         """Until there is work, something is free, or it is time to look."""
         if self._free > 0:
-            await self._off(self.store.wait_for_work, self.habits.look_s)
+            await self._ears(self.store.wait_for_work, self.habits.look_s)
             return
         self._freed.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._freed.wait(), self.habits.look_s)
 
     async def _beat(self) -> None:
+        """Renews all leases at once; soon again after a store that was away, since they have run on meanwhile."""
+        rest = self.habits.beat_s
         while True:
-            await asyncio.sleep(self.habits.beat_s)
-            for hand in list(self._at_work.values()):
-                try:
-                    job = await self._off(self.store.renew, hand.job.id, hand.job.fence)
-                except StaleFence:
-                    await self._drop(hand)
-                except Unavailable:
-                    continue  # the lease may still hold; the next write will tell
-                else:
-                    if job.cancel_requested:
-                        await self.engine.cancel(hand.name)
+            await asyncio.sleep(rest)
+            renewed = await asyncio.gather(*map(self._renewed, list(self._at_work.values())))
+            rest = self.habits.beat_s if all(renewed) else min(self.habits.look_s, self.habits.beat_s)
+
+    async def _renewed(self, hand: _Hand) -> bool:
+        """False when nobody knows; the lease may still hold, and the next write will tell."""
+        try:
+            job = await self._beats(self.store.renew, hand.job.id, hand.job.fence)
+        except StaleFence:
+            await self._drop(hand)
+        except CellError:
+            return False
+        else:
+            if job.cancel_requested:
+                await self.engine.cancel(hand.name)
+        return True
 
     async def _hear(self) -> None:
         """Cancels what its owner wants ended, at once."""
         while True:
             with suppress(Unavailable):
-                for job in await self._off(self.store.wait_for_cancel, self.name, self.habits.look_s):
+                for job in await self._ears(self.store.wait_for_cancel, self.name, self.habits.look_s):
                     for hand in self._hands_on(job):
                         await self.engine.cancel(hand.name)
             await asyncio.sleep(0.05)  # a cancelled job is told of until it has ended
@@ -236,7 +255,13 @@ class Studio:
     async def _work(self, hand: _Hand) -> None:
         job = hand.job
         with self.eyes.job(job.id, tenant=job.tenant, studio=self.name, fence=job.fence, attempts=job.attempts):
-            await self._make_or_end(hand)
+            try:
+                await self._make_or_end(hand)
+            except Exception as error:  # noqa: BLE001 - one whose last word cannot be said ends when its lease does
+                log.error("A job could not be ended.", extra={"job": job.id, "error": type(error).__name__})
+            finally:
+                self._at_work.pop(hand.name, None)
+                self._freed.set()
 
     async def _make_or_end(self, hand: _Hand) -> None:
         job = hand.job
@@ -257,9 +282,6 @@ class Studio:
         except Exception as error:  # noqa: BLE001 - whatever a job raises ends this job alone
             log.error("A job failed.", extra={"job": job.id, "error": type(error).__name__})
             await self._fail(hand, "generation_failed", "The film could not be made. Ask for it again.")
-        finally:
-            self._at_work.pop(hand.name, None)
-            self._freed.set()
 
     async def _make(self, hand: _Hand) -> None:
         job, began = hand.job, monotonic()
@@ -277,7 +299,7 @@ class Studio:
         hand.decoded = True
         self._freed.set()
         with stage(self.eyes, "marks"):
-            delivery = await asyncio.to_thread(shot.deliver)
+            delivery = await self._help(shot.deliver)
         hand.check()
         with stage(self.eyes, "deliver"):
             await self._deliver(hand, order, shot, delivery, began)
@@ -291,8 +313,8 @@ class Studio:
             for piece in order.pieces
         ]
         hand.given = sum(map(len, bodies))
-        clip = await asyncio.to_thread(self._clip, order, bodies)
-        ready = await asyncio.to_thread(self.maker.ready, clip)
+        clip = await self._help(self._clip, order, bodies)
+        ready = await self._help(self.maker.ready, clip)
         known = 0 if ready.order.known is None else len(ready.order.known.video)
         await self._off(
             self.store.plan,
@@ -329,10 +351,10 @@ class Studio:
         job, known = hand.job, ready.order.known
         first = 0 if known is None else len(known.video)
         if known is not None:
-            await asyncio.to_thread(shot.add, known)
+            await self._help(shot.add, known)
         done = joined(await self._off(self._kept, job)) if job.chunks_done else None
         if done is not None:
-            await asyncio.to_thread(shot.add, done)
+            await self._help(shot.add, done)
         hand.whole = done is None and job.attempts == 1
         have = first + (0 if done is None else len(done.video))
         if have < ready.order.chunks:
@@ -341,11 +363,13 @@ class Studio:
             hand.check()
             task = Task(job=hand.name, order=ready.order, done=done, salt=job.tenant)
             with decoding(self.eyes, self.model, chunks=ready.order.chunks, resumed=have - first) as seen:
-                async for number, codes in self._chunks(task):
-                    hand.check()
-                    seen.chunk(codes.video.numel() + codes.audio.numel())
-                    hand.slots += codes.video.numel() + codes.audio.numel()
-                    await self._off(self._take_in, job, number - first, codes, shot)
+                async with aclosing(self.engine.submit(task)) as chunks:  # an end of any kind frees its place at once
+                    async for chunk in chunks:
+                        hand.check()
+                        slots = chunk.codes.video.numel() + chunk.codes.audio.numel()
+                        seen.chunk(slots)
+                        hand.slots += slots
+                        await self._help(self._take_in, job, chunk.number - first, chunk.codes, shot)
 
     def _take_in(self, job: Job, chunk: int, codes: Codes, shot: Shot) -> None:
         """In one trip to a thread: threads of one interpreter take turns, and each trip waits for two."""
@@ -361,14 +385,10 @@ class Studio:
         chunks = enumerate(self.store.resume(job.id, job.fence))
         return [self.seals.open(job.tenant, f"{job.id}/{chunk}", sealed) for chunk, sealed in chunks]
 
-    async def _chunks(self, task: Task) -> AsyncIterator[tuple[int, Codes]]:
-        async for chunk in self.engine.submit(task):
-            yield chunk.number, chunk.codes
-
     async def _deliver(self, hand: _Hand, order: Order, shot: Shot, delivery: Delivery, began: float) -> None:
         job, terms = hand.job, Terms.read(hand.job.terms)
         with stage(self.eyes, "pictures"):
-            bodies = {"video": delivery.body, **await asyncio.to_thread(shot.pictures.files)}
+            bodies = {"video": delivery.body, **await self._help(shot.pictures.files)}
         marked = Marked(
             ten=job.tenant,
             req=f"r-{job.id}",
@@ -378,7 +398,8 @@ class Studio:
             vis=delivery.label,
         )
         executed = self._executed(hand, began, dec2="allow", out=len(delivery.body))
-        await _all(self.pen.commit(executed), self.pen.commit(marked))  # or nothing is put
+        await self.pen.commit(marked)  # first: a log that ends between the two has no output without its mark
+        await self.pen.commit(executed)  # or nothing is put
         puts = await _all(*(self._put(job, NAMES[name], body) for name, body in bodies.items()))
         stored = dict(zip(bodies, puts, strict=True))
         try:
@@ -461,9 +482,6 @@ class Studio:
         """A last word on a job. When it cannot be said, the lease runs out and another studio goes on."""
         with suppress(StaleFence, Unavailable, NotPossible):
             await self._off(call, *given, **named)
-
-    async def _off(self, call: Callable[..., Result], *given: object, **named: object) -> Result:
-        return await asyncio.to_thread(call, *given, **named)
 
 
 @dataclass(slots=True, eq=False)

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,10 +17,11 @@ from model.engine import Chunk, Task
 from model.errors import BadRequest, Stopped
 from model.errors import Unavailable as ModelUnavailable
 from serving.errors import Unavailable
-from serving.jobs.job import Draft, Job, JobId, State, TenantId, new_id
+from serving.jobs.job import Job, State
 from serving.jobs.memory import MemoryStore
 from serving.studio.pause import MOST, Pause
-from serving.studio.studio import Habits, Studio, _Hand
+from serving.studio.studio import _Hand
+from tests.unit.serving.studios import Engine, a_store_with_a_job, a_studio, claims_of, raising
 
 DEAD = ModelUnavailable("The engine has no memory left. Start it again.")
 
@@ -44,60 +44,6 @@ class Store:
 
     def wait_for_cancel(self, owner: str, timeout_s: float) -> tuple[Any, ...]:
         return ()
-
-
-@dataclass
-class Engine:
-    """Lives until it is told otherwise; makes nothing."""
-
-    fault: Exception | None = None
-    cancelled: list[str] = field(default_factory=list)
-
-    async def check(self) -> None:
-        if self.fault is not None:
-            raise self.fault
-
-    async def cancel(self, job: str) -> None:
-        self.cancelled.append(job)
-
-
-def a_studio(store: Any, engine: Any = None, **habits: Any) -> Studio:
-    unused: Any = None
-    engine = engine or Engine()
-    return Studio(
-        "studio",
-        store=store,
-        objects=unused,
-        engine=engine,
-        maker=unused,
-        marker=unused,
-        judge=unused,
-        pen=unused,
-        place=unused,
-        now=lambda: 0,
-        habits=Habits(**{"look_s": 0.01} | habits),
-    )
-
-
-def a_store_with_a_job(
-    kind: type[MemoryStore] = MemoryStore, clock: Callable[[], int] = lambda: 0
-) -> tuple[MemoryStore, JobId]:
-    store = kind(clock)
-    draft = Draft(
-        id=new_id(b"0" * 16), tenant=TenantId("t-0123456789abcdef"), order="{}", fingerprint="f", estimated_ms=1
-    )
-    return store, store.submit(draft).job.id
-
-
-def claims_of(store: MemoryStore, job: JobId) -> int:
-    return sum(each.state is State.RUNNING for each in store.moves(job))
-
-
-def raising(error: Exception) -> Callable[[object], Any]:
-    async def make(_: object) -> None:
-        raise error
-
-    return make
 
 
 def test_a_studio_waits_for_a_store_that_is_away():
