@@ -26,7 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from serving.errors import Broken, Refused, Unavailable
 from serving.secret import read_secret
 
-__all__ = ["Credential", "Sign", "checked", "development", "from_files"]
+__all__ = ["Credential", "Sign", "checked", "development", "expires", "from_files"]
 
 Sign = Callable[[bytes], bytes]  # bytes to their ECDSA signature over P-256 and SHA-256, in DER, as a KMS gives it
 
@@ -78,6 +78,12 @@ def checked(credential: Credential) -> Sign:
         return signature
 
     return sign
+
+
+@lru_cache(maxsize=4)
+def expires(chain: str) -> float:
+    """Seconds since 1970 until which the signer's certificate holds, the first of the chain."""
+    return x509.load_pem_x509_certificate(chain.encode()).not_valid_after_utc.timestamp()
 
 
 @lru_cache(maxsize=4)
