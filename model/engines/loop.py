@@ -54,7 +54,7 @@ class EngineLoop:
         self._gone: set[str] = set()  # jobs to drop before the next step
         self._ready = False
         self._closing = False
-        self._down: EquerryError | None = None
+        self._down: Unavailable | None = None
         self._stepper: Stepper | None = None  # the thread's own, as are the counts
         self._slots = self._steps = self._restarts = 0
         self._busy = 0.0
@@ -137,10 +137,11 @@ class EngineLoop:
             while self._await_work():
                 self._turn()
             self._end(Unavailable(CLOSED))
-        except EquerryError as error:
+        except Unavailable as error:
             self._end(error)
-        except Exception as error:  # noqa: BLE001  whatever it was, every waiting film must hear of it
-            self._end(Unavailable(f"The engine cannot go on ({type(error).__name__}). Start another one."))
+        except Exception as error:  # noqa: BLE001  whatever it was, it is the engine's fault and no film's
+            why = str(error).rstrip(".") if isinstance(error, EquerryError) else type(error).__name__
+            self._end(Unavailable(f"The engine cannot go on ({why}). Start another one."))
 
     def _begin(self) -> None:
         self._stepper = self._make()
@@ -217,8 +218,9 @@ class EngineLoop:
         """After a fault. A suspect was alone, so it is to blame; the others become suspects."""
         _LOG.error("The engine failed and is made anew: %s", _where(error))
         with self._news:
-            reels = list(self._open.values())
+            reels = [reel for reel in self._open.values() if reel.job not in self._gone]  # nobody hears the others
             self._open.clear()
+            self._gone.clear()
             self._waiting.extendleft(reel for reel in reversed(reels) if not reel.suspect)
         for reel in reels:
             if reel.suspect:
@@ -227,7 +229,7 @@ class EngineLoop:
                 )
             reel.rewind()
         self._restarts += 1
-        self._inside.close()
+        self._let_go()
         self._stepper = self._make()
 
     @property
@@ -235,7 +237,7 @@ class EngineLoop:
         assert self._stepper is not None, "the loop runs only after the stepper has been made"
         return self._stepper
 
-    def _end(self, error: EquerryError) -> None:
+    def _end(self, error: Unavailable) -> None:
         with self._news:
             self._down = error
             reels = [*self._open.values(), *self._waiting]
@@ -244,8 +246,16 @@ class EngineLoop:
             self._news.notify_all()
         for reel in reels:
             reel.fail(error)
-        if self._stepper is not None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of a stepper that nobody needs any more, whatever it has to say."""
+        if self._stepper is None:
+            return
+        try:
             self._stepper.close()
+        except Exception as error:  # noqa: BLE001  one that has failed may fail at its end too
+            _LOG.warning("A stepper could not be closed: %s", _where(error))
 
 
 def _where(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from model.engine import Chunk
 from model.engines.walk import Cut, Walk
@@ -74,5 +75,5 @@ class Reel:
             yield heard
 
     def _say(self, what: Chunk | _End) -> None:
-        if not self._listener.is_closed():
+        with suppress(RuntimeError):  # the listener's loop has ended, and nobody hears
             self._listener.call_soon_threadsafe(self._heard.put_nowait, what)
