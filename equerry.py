@@ -5,6 +5,7 @@ A `cli.py` is imported only when one of its commands is used, so `equerry --help
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ DOORS = {
     "job": ("serving.jobs.cli", "Look at jobs of a cell, and cancel them."),
 }
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+IO_ERROR = 74  # of sysexits.h: a file that cannot be used
 PIPE_WIDTH = 200  # columns of a table that nobody looks at in a window: a script wants names whole
 
 
@@ -76,6 +79,17 @@ def _exit_code(error: Exception) -> int | None:
     return code if isinstance(code, int) else None
 
 
+def _of_the_machine(error: Exception) -> str | None:
+    """What to say of a file, a folder or a disk that no room has spoken of; None for any other error."""
+    if not isinstance(error, OSError) or error.errno is None or error.strerror is None:
+        return None
+    if error.errno in FULL:
+        return f"{error.strerror}. Make room, and run the command again."
+    if error.filename is None:
+        return None
+    return f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path, who may use it, and the room on its disk."
+
+
 def _sentence(error: Exception) -> str:
     """The error's text on one line; its docstring speaks when it says nothing. Control characters show as marks."""
     text = str(error) or type(error).__doc__ or type(error).__name__
@@ -91,11 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        code = _exit_code(error)
-        if code is None:
+        code, told = _exit_code(error), _of_the_machine(error)
+        if code is None and told is None:
             raise
-        typer.echo(f"equerry: {_sentence(error)}", err=True)
-        sys.exit(code)
+        typer.echo(f"equerry: {told or _sentence(error)}", err=True)
+        sys.exit(IO_ERROR if code is None else code)
 
 
 if __name__ == "__main__":

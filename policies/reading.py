@@ -24,8 +24,9 @@ def parse(kind: type[M], text: bytes, what: str) -> M:
         return kind.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the top"
-        raise Malformed(f"The {what} does not hold at {place}: {first['msg']}.") from None
+        place = ".".join(map(str, first["loc"]))
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise Malformed(f"The {what} does not hold{f' at {place}' if place else ''}: {reason}.") from None
     except (ValueError, RecursionError) as error:
         raise Malformed(f"The {what} is not JSON in UTF-8: {error}.") from None
 

@@ -184,7 +184,8 @@ def checked(kind: type[M], text: bytes, what: str) -> M:
 
 def _told(errors: Sequence[Any], what: str) -> str:
     place = ".".join(str(part) for part in errors[0]["loc"])
-    return f"The {what} does not hold at {place or 'the top'}: {errors[0]['msg']}."
+    reason = str(errors[0]["msg"]).removeprefix("Value error, ")
+    return f"The {what} does not hold{f' at {place}' if place else ''}: {reason}."
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -48,7 +48,10 @@ class Worker:
         """
         own = facts(atlas.catalogue, lists.lists, now_day).get(region)
         if own is None:
-            raise Refused(f"This worker says that it is in {region}, which is not in the catalogue.")
+            raise Refused(
+                f"This worker says that it is in {region}, which is not in the catalogue. "
+                "Correct cell.provider and cell.region, or sign a catalogue that has it."
+            )
         cedar = Cedar.load(policy)
         return cls(region, cedar, cedar.world([replace(own, evidence=min(own.evidence, RANKS[evidence]))]))
 

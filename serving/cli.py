@@ -50,13 +50,16 @@ def init(
 ) -> None:
     """Make a cell of your own machines: settings, keys, tenants' books and a signed catalogue.
 
+    For example: equerry cell init cells/eu --name eu-par --country FR --city Paris --port 8100
     Then: equerry tenant add, equerry tenant key add, equerry cell up.
     """
     from policies.keys import load
-    from serving.home import Site, make_home, own_key, today
+    from serving.home import Site, find_model, look_first, make_home, own_key, today
 
     site = Site(cell=name, country=country, city=city)
     others = [_site(each) for each in neighbour or ()]
+    look_first(folder, [site, *others], today())  # before a key is drawn
+    model = find_model(model)
     signing = load(key) if key is not None else own_key(folder)
     path = make_home(folder, site, others, port=port, model=model, signing=signing, day=today())
     typer.echo(f"{path} describes the cell {name}. Next: equerry tenant add NAME --cell {folder} …")

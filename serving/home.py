@@ -27,9 +27,10 @@ from policies.tenants.cell import Cell
 from policies.tenants.folder import make_books
 from serving.errors import Refused
 
-__all__ = ["SETTINGS", "Site", "make_home", "own_key", "today"]
+__all__ = ["SETTINGS", "Site", "find_model", "look_first", "make_home", "own_key", "today"]
 
 SETTINGS: Final = "cell.toml"
+KEY: Final = "signing.pem"
 LIFE: Final = timedelta(days=365)  # of the catalogue and its key; a person looks again by then
 
 
@@ -62,11 +63,9 @@ def make_home(
     signing: Ed25519PrivateKey,
     day: date,
 ) -> Path:
-    """Makes everything that `equerry cell up` needs; returns the settings file. Raises Refused for a folder in use."""
-    if (folder / SETTINGS).exists():
-        raise Refused(f"{folder} is a cell already. Name another folder, or start it with `equerry cell up {folder}`.")
+    """Makes everything that `equerry cell up` needs; returns the settings file. Raises what `look_first` raises."""
+    document = look_first(folder, [site, *neighbours], day)
     make_books(folder, Cell(site.cell), secrets.token_bytes)
-    document = catalogue([site, *neighbours], day)
     (folder / "catalogue.json").write_bytes(document)
     (folder / "catalogue.json.sig").write_bytes(sign(Kind.CATALOGUE, document, signing).model_dump_json().encode())
     (folder / "trust.json").write_bytes(
@@ -77,11 +76,41 @@ def make_home(
     return path
 
 
+def look_first(folder: Path, sites: Sequence[Site], day: date) -> bytes:
+    """The catalogue of a cell that can be made here; nothing is written, so a slip leaves nothing to tidy up.
+
+    Raises Refused for a folder that is a cell or no folder, and for a site that its jurisdiction does not have.
+    """
+    if (folder / SETTINGS).exists():
+        raise Refused(f"{folder} is a cell already. Name another folder, or start it with `equerry cell up {folder}`.")
+    if folder.exists() and not folder.is_dir():
+        raise Refused(f"{folder} is a file, and a cell is a folder. Name another place.")
+    for site in sites:
+        _check(site)
+    return catalogue(sites, day)
+
+
+def find_model(name: str) -> str:
+    """How the settings name a model: a shipped one by its name, a folder whole. Raises Refused for neither."""
+    shipped = files("model") / "weights"
+    if "/" not in name and name and (shipped / name).is_dir():
+        return name
+    if name and Path(name).is_dir():
+        return str(Path(name).absolute())
+    have = ", ".join(sorted(each.name for each in shipped.iterdir() if each.is_dir()))
+    raise Refused(f"There is no model {name[:80]!r}. Shipped: {have or 'none'}; or name a folder that holds one.")
+
+
 def own_key(folder: Path) -> Ed25519PrivateKey:
     """A new key for a folder's own documents, kept beside them for its owner alone."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"{folder} cannot be made ({error.strerror}). Name another folder, or ask for rights.") from None
+    if (folder / KEY).exists():
+        raise Refused(f"{folder} holds a key already, and a key is never written over. Name an empty folder.")
     key = Ed25519PrivateKey.generate()
-    save(folder / "signing.pem", key)
+    save(folder / KEY, key)
     return key
 
 
@@ -90,9 +119,28 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def _check(site: Site) -> None:
+    """Holds a place to the law that its cell is named after."""
+    countries = {each["id"]: each["countries"] for each in _shipped()["jurisdictions"]}
+    if site.jurisdiction not in countries:
+        raise Refused(
+            f"There is no jurisdiction {site.jurisdiction} for {site.cell}. There are {', '.join(countries)}."
+        )
+    if site.country not in countries[site.jurisdiction]:
+        raise Refused(
+            f"{site.country[:80]!r} is no country of {site.jurisdiction}, after which {site.cell} is named. "
+            f"Write two capital letters, such as {countries[site.jurisdiction][0]}, or name the cell otherwise."
+        )
+
+
+def _shipped() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(read(files("policies") / "data" / "catalogue.json"))
+    return found
+
+
 def catalogue(sites: Sequence[Site], day: date) -> bytes:
     """A catalogue of the operator's own sites, canonical. Jurisdictions and schemes are those of the shipped one."""
-    shipped: dict[str, Any] = json.loads(read(files("policies") / "data" / "catalogue.json"))
+    shipped = _shipped()
     stated = {"confidence": "confirmed", "sources": ["operator"], "checked": day.isoformat()}
     whole = {
         "v": "equerry.catalogue/1",

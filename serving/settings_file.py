@@ -57,7 +57,11 @@ def load(path: Path) -> CellSettings:
         ) from None
     unknown = sorted(_unknown_variables())
     if unknown:
-        raise Refused(_told(f"{name}: there is no such setting." for name in unknown))
+        raise Refused(
+            _told(
+                f"{name}: there is no such setting; `equerry cell settings` lists those there are." for name in unknown
+            )
+        )
     settings = _rooted(settings, path.absolute().parent)
     wrong_files = list(_wrong_files(path, text, settings))
     if wrong_files:
@@ -101,9 +105,9 @@ def _sentences(path: Path, text: str, wrong: ValidationError) -> Iterator[str]:
         place = tuple(str(part) for part in each["loc"] if "[" not in str(part))  # those are pydantic's own steps
         message = str(each["msg"]).removeprefix("Value error, ")
         if each["type"] == "extra_forbidden":
-            message = "there is no such setting; see docs/settings.md for those there are"
+            message = "there is no such setting; `equerry cell settings` lists those there are"
         elif each["type"] == "missing":
-            message = "it is missing; see serving/cell.example.toml for what to write"
+            message = "it is missing; `equerry cell settings` shows what to write"
         yield f"{_where(path, text, place)}: {message[0].lower()}{message[1:]}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 import sys
@@ -134,6 +135,35 @@ def test_an_interruption_ends_with_130(monkeypatch):
         equerry.main([])
 
     assert left.value.code == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "eu/x"),
+            "eu/x: No such file or directory. Check",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", b"eu"), "eu: Permission denied. Check the path"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device. Make room"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_sentence_and_74(error, words, monkeypatch, capsys):
+    monkeypatch.setattr(equerry, "app", raising(error))
+
+    with pytest.raises(SystemExit) as left:
+        equerry.main([])
+
+    said = capsys.readouterr().err
+    assert (left.value.code, said.count("\n")) == (74, 1)
+    assert said.startswith(f"equerry: {words}")
+
+
+def test_an_error_of_the_system_that_names_no_file_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(equerry, "app", raising(OSError(errno.EBADF, "Bad file descriptor")))
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        equerry.main([])
 
 
 def test_an_error_without_a_name_keeps_its_traceback(monkeypatch):
