@@ -26,13 +26,14 @@ from serving.media.marks.payload import CHIPS, Chips
 
 __all__ = ["BEGINNINGS", "RATE", "folded", "mark_sound", "moments", "read_sound"]
 
-Tiles = NDArray[np.complex64]  # [moments, tones]
+Tiles = NDArray[np.float32]  # [2, moments, tones]: what is even around the middle of a tile's window, and what is odd
 
 RATE: Final = 8_000  # samples per second at which the mark lives
 PERIOD: Final = RATE  # samples after which it repeats
 BAND: Final = (300, 2_800)  # Hz, which are bins of one period
 WINDOW: Final = 256  # samples of a tile's window
 HOP: Final = WINDOW // 2
+TONES: Final = (2, 98)  # multiples of RATE / WINDOW that are looked at: the band, and what is close to it
 SILENCE: Final = 1e-4  # peak of a sound that is left alone
 HISS: Final = 0.003  # of full scale (-50 dBFS): what counts as calm
 LEAST: Final = 0.4  # what each chip is to read at least, in units of the loudness around it
@@ -41,7 +42,7 @@ MARGINS: Final = (
     0.95,
 )  # the same at most, in long sound and in short; between them as much as chips read of the sound itself
 MOST: Final = 0.2  # of the loudness around it: how strong the noise may be in all (-14 dB)
-ROUNDS: Final = 1  # in which the sound is read with the noise in it
+MORE: Final = np.float32(1.12)  # times that: the noise adds to the loudness that it is divided by when it is read
 FINER: Final = 2  # parts of a sample to which a reader finds the beginning
 BEGINNINGS: Final = 4  # moments that a reader tries; each is one more chance of a false alarm
 NEAR: Final = 16  # half samples within which two moments are one
@@ -52,10 +53,9 @@ def mark_sound(sound: Sound, rate: int, chips: Chips, key: bytes) -> Sound:
     heard = resample(sound, rate, RATE)
     if len(heard) < WINDOW or float(np.abs(heard).max(initial=0)) < SILENCE:
         return sound
-    tiles = _tiles(heard)
-    noise = _joined(_fitted(tiles, len(heard), chips, directions(key, "sound", 2 * (BAND[1] - BAND[0]))), len(heard))
-    marked: Sound = np.clip(sound + _exactly(resample(noise, RATE, rate), len(sound)), -1, 1).astype(np.float32)
-    return marked
+    tiles = _fitted(_tiles(heard), len(heard), chips, directions(key, "sound", 2 * (BAND[1] - BAND[0])))
+    marked = sound + _exactly(resample(_joined(tiles, len(heard)), RATE, rate), len(sound))
+    return np.asarray(np.clip(marked, -1, 1, out=marked), np.float32)
 
 
 def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tiles:
@@ -64,17 +64,11 @@ def _fitted(tiles: Tiles, length: int, chips: Chips, secret: Directions) -> Tile
     own = _tones(_even(tiles, gains, length)) @ secret
     drowned = np.sqrt(np.mean(own * own, axis=1, keepdims=True))
     most = np.float32(np.clip(2 * PERIOD / length, *MARGINS))
-    wanted = np.clip(drowned, np.float32(LEAST), most) * _shares(length)
+    wanted = np.clip(drowned, np.float32(LEAST), most) * _shares(length) * MORE
     strengths = _within(chips * np.maximum(wanted - chips * own, 0), MOST)
-    for _ in range(ROUNDS):
-        noise = _tiles(_seconds((secret @ strengths.T).T).ravel()[:length])
-        noise *= gains
-        noise += tiles
-        lacks = wanted - chips * (_tones(_even(noise, _loudness(noise), length)) @ secret)
-        if (lacks < wanted / 20).all():
-            break
-        strengths = _within(np.maximum(chips * strengths + lacks, 0) * chips, MOST)
-    return _tiles(_seconds((secret @ strengths.T).T).ravel()[:length]) * gains
+    noise = _tiles(_seconds((secret @ strengths.T).T).ravel()[:length])
+    noise *= gains
+    return noise
 
 
 def read_sound(sound: Sound, rate: int, key: bytes) -> tuple[Chips, ...]:
@@ -117,22 +111,27 @@ def _shares(length: int) -> NDArray[np.float32]:
 
 def _even(tiles: Tiles, loudness: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     """The sound divided by its loudness, second after second [seconds, PERIOD]."""
-    even = _joined(tiles / loudness, length)
-    return np.pad(even, (0, -length % PERIOD)).reshape(-1, PERIOD)
+    even = np.zeros((-(-length // PERIOD), PERIOD), np.float32)
+    even.ravel()[:length] = _joined(tiles / loudness, length)
+    return even
 
 
 def _tones(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     """The band of each second as orthonormal coordinates: cosines, then sines."""
-    tones = np.fft.rfft(seconds)[..., BAND[0] : BAND[1]] * (2 / PERIOD) ** 0.5
-    return np.concatenate([tones.real, tones.imag], -1).astype(np.float32)
+    tones = np.fft.rfft(seconds)[..., BAND[0] : BAND[1]]
+    coordinates = np.concatenate([tones.real, tones.imag], -1)
+    coordinates *= np.float32((2 / PERIOD) ** 0.5)
+    return coordinates
 
 
 def _seconds(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
     """The other way round: samples [seconds, PERIOD]."""
     cosines, sines = np.split(coordinates, 2, -1)
     tones = np.zeros((len(coordinates), PERIOD // 2 + 1), np.complex64)
-    tones[:, BAND[0] : BAND[1]] = (cosines + 1j * sines) * (PERIOD / 2) ** 0.5
-    return np.fft.irfft(tones, PERIOD).astype(np.float32)
+    tones.real[:, BAND[0] : BAND[1]] = cosines
+    tones.imag[:, BAND[0] : BAND[1]] = sines
+    tones *= np.float32((PERIOD / 2) ** 0.5)
+    return np.asarray(np.fft.irfft(tones, PERIOD), np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -153,40 +152,62 @@ def _anywhere(folded: NDArray[np.float32], key: bytes) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=1)
-def _window() -> NDArray[np.float32]:
-    """The root of a Hann window, whose squares at half steps add up to one."""
-    window: NDArray[np.float32] = np.sin(np.pi * (np.arange(WINDOW) + 0.5) / WINDOW).astype(np.float32)
-    return window
+def _waves() -> tuple[Tiles, Tiles]:
+    """Half a window's cosines and sines [2, HOP, tones], and the way back [2, tones, HOP].
+
+    All are under the root of a Hann window, whose squares at half steps add up to one. Windows are short and tones few,
+    so a matrix is quicker than a fast transform; what is even needs no sines, and what is odd no cosines.
+    """
+    at = np.pi * (np.arange(HOP) + 0.5 - HOP) / HOP
+    angles = at[:, None] * np.arange(*TONES)
+    under = np.cos(at / 2)[:, None] * (2 / WINDOW) ** 0.5
+    there = np.stack([np.cos(angles) * under, np.sin(angles) * under]).astype(np.float32)
+    return there, np.ascontiguousarray(there.transpose(0, 2, 1))
 
 
 def _tiles(heard: Sound) -> Tiles:
-    padded = np.pad(heard, (HOP, WINDOW + -len(heard) % HOP))
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-    tiles: Tiles = np.fft.rfft(pieces * _window(), axis=1).astype(np.complex64)
+    hops = np.zeros((-(-len(heard) // HOP) + 3, HOP), np.float32)
+    hops.ravel()[HOP : HOP + len(heard)] = heard
+    halves = np.empty((2, len(hops) - 1, HOP), np.float32)
+    np.add(hops[:-1], hops[1:, ::-1], out=halves[0])
+    np.subtract(hops[:-1], hops[1:, ::-1], out=halves[1])
+    tiles: Tiles = halves @ _waves()[0]
     return tiles
 
 
 def _joined(tiles: Tiles, length: int) -> Sound:
-    pieces = np.fft.irfft(tiles, WINDOW, axis=1).astype(np.float32) * _window()
-    whole = np.zeros((len(pieces) + 1, HOP), np.float32)
-    whole[:-1] += pieces[:, :HOP]
-    whole[1:] += pieces[:, HOP:]
+    even, odd = tiles @ _waves()[1]
+    whole = np.empty((len(even) + 1, HOP), np.float32)
+    np.add(even, odd, out=whole[:-1])
+    whole[-1] = 0
+    whole[1:, ::-1] += np.subtract(even, odd, out=even)
     return whole.ravel()[HOP : HOP + length]
 
 
 def _loudness(tiles: Tiles) -> NDArray[np.float32]:
     """Root mean square around each tile, three moments by five tones, and the hiss below which all is calm."""
-    power = (tiles.real**2 + tiles.imag**2) / np.float32(WINDOW / 2)  # a tile of noise has the noise's own power
-    power = _near(_near(power, 1).T, 2).T
-    loudness: NDArray[np.float32] = (np.sqrt(power) + HISS).astype(np.float32)
+    even, odd = tiles
+    power = even * even
+    power += odd * odd
+    power = power @ _near()
+    loudness = power.copy()
+    loudness[1:] += power[:-1]
+    loudness[:-1] += power[1:]
+    loudness[0] += power[0]
+    loudness[-1] += power[-1]
+    np.sqrt(loudness, out=loudness)
+    loudness += np.float32(HISS)
     return loudness
 
 
-def _near(power: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Means of rows and of as many before and after them; the first and the last are repeated."""
-    room = np.pad(power, ((reach, reach), (0, 0)), "edge")
-    whole = sum(room[start : start + len(power)] for start in range(2 * reach + 1))
-    return np.asarray(whole / np.float32(2 * reach + 1))
+@lru_cache(maxsize=1)
+def _near() -> NDArray[np.float32]:
+    """A matrix [tones, tones] that takes a third of the mean of five neighbours, the first and the last repeated."""
+    count = TONES[1] - TONES[0]
+    near = np.zeros((count, count), np.float32)
+    for step in range(-2, 3):
+        np.add.at(near, (np.clip(np.arange(count) + step, 0, count - 1), np.arange(count)), 1 / 15)
+    return near
 
 
 def _exactly(sound: Sound, length: int) -> Sound:
