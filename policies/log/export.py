@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from policies.errors import Malformed
 from policies.log.lint import Lint, schema
 from policies.log.note import Checkpoint
 from policies.log.reader import Log
@@ -34,12 +35,26 @@ class Line:
 
 def lines(log: Log) -> Iterator[Line]:
     """The entries of a log that are there, in order; pruned ones are passed over. Raises Malformed on the first that
-    fails lint, so that an export never holds what the log must not."""
+    fails lint, so that an export never holds what the log must not, and where entries are gone or cannot be read."""
     size, lint = Checkpoint.parse(log.head().text).size, Lint(schema())
     for n in range(log.minimum // WIDTH, -(-size // WIDTH)):
-        for place, data in enumerate(log.bundle(n, min(WIDTH, size - n * WIDTH))):
-            lint(data)
-            yield Line(n * WIDTH + place, leaf_hash(data).hex(), json.loads(data))
+        for index, data in enumerate(_bundle(log, n, min(WIDTH, size - n * WIDTH)), n * WIDTH):
+            try:
+                lint(data)
+            except Malformed as error:
+                raise Malformed(f"Entry {index:,} is damaged: {error}") from None
+            yield Line(index, leaf_hash(data).hex(), json.loads(data))
+
+
+def _bundle(log: Log, n: int, width: int) -> list[bytes]:
+    first = n * WIDTH
+    try:
+        return log.bundle(n, width)
+    except FileNotFoundError:
+        why = "are missing. Ask the operator for the whole log."
+    except Malformed as error:
+        why = f"cannot be read: {error} `equerry audit verify` says what else is wrong."
+    raise Malformed(f"The entries {first:,} to {first + width - 1:,} {why}")
 
 
 def to_jsonl(entries: Iterable[Line], origin: str) -> Iterator[str]:

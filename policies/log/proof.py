@@ -76,6 +76,8 @@ def entry_at(log: Log, index: int) -> bytes:
     except FileNotFoundError:
         why = "it was pruned" if index < log.minimum else "its bundle is missing"
         raise Refused(f"Entry {index:,} is not there: {why}. Ask the operator.") from None
+    except Malformed as error:
+        raise Malformed(f"Entry {index:,} cannot be read: {error} `equerry audit verify` says what is wrong.") from None
 
 
 def _hash(line: str) -> bytes:

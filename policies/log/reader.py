@@ -144,6 +144,8 @@ class Log:
             return Note.parse(self.source.read(path, MOST_NOTE))
         except FileNotFoundError:
             raise Refused(f"There is no file {path}, so this is not a log. Name the folder that holds it.") from None
+        except Malformed as error:
+            raise Malformed(f"{path} is no head of a log: {error}") from None
 
     def kept(self) -> list[str]:
         """Paths of the heads that were kept."""

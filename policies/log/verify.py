@@ -113,7 +113,10 @@ def verify(path: Path, trust: Trust, options: Options | None = None) -> Report:
 def _since(data: bytes | None, trust: Trust, head: Checkpoint) -> Iterator[_Known]:
     if data is None:
         return
-    earlier = _signed(Note.parse(data), trust)
+    try:
+        earlier = _signed(Note.parse(data), trust)
+    except Malformed as error:
+        raise Malformed(f"The earlier head cannot be used: {error} Name a file `checkpoint` that you kept.") from None
     if earlier.origin != head.origin:
         raise Refused(
             f"The earlier head is of {earlier.origin!r}, and this log is {head.origin!r}. Name one of its own."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from serving.errors import Refused
 from serving.jobs.job import Job, JobId, State
@@ -39,6 +39,8 @@ Address = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+#: Columns of the board by how much they are wanted, with their widths.
+COLUMNS: Final = {"job": 32, "state": 9, "done": 5, "made": 19, "tenant": 18, "tries": 5, "studio": 15}
 _HIDDEN = ("order", "webhook", "fingerprint")  # what a client asked for, and where it lives
 
 
@@ -59,12 +61,36 @@ def list_(
     if as_json:
         typer.echo(json.dumps({"backlog": asdict(backlog), "jobs": [_shown(job) for job in jobs]}, indent=2))
         return
-    table = Table("job", "tenant", "state", "done", "tries", "studio", "made")
+    _print_board(jobs, Console())
+    typer.echo(f"{backlog.queued} queued, {backlog.running} running, {backlog.work_ms / 1000:,.0f} s of work left")
+
+
+def _print_board(jobs: Sequence[Job], console: Console) -> None:
+    """As many columns as the window has room for: an id that is cut off is of no use to anybody."""
+    names, room = [], console.width - 1
+    for name, width in COLUMNS.items():
+        room -= width + 3  # a border, and a space on either side
+        if room >= 0:
+            names.append(name)
+    table = Table(*(Column(name, no_wrap=True) for name in names))
     for job in jobs:
-        done = f"{job.progress} %"
-        table.add_row(job.id, job.tenant, job.state, done, str(job.attempts), job.owner or "", _time(job.created))
-    Console().print(table)
-    Console().print(f"{backlog.queued} queued, {backlog.running} running, {backlog.work_ms / 1000:,.0f} s of work left")
+        table.add_row(*map(_cells(job).__getitem__, names))
+    console.print(table)
+    left_out = [name for name in COLUMNS if name not in names]
+    if left_out:
+        typer.echo(f"A wider window also shows {', '.join(left_out)}; --json has everything.")
+
+
+def _cells(job: Job) -> dict[str, str]:
+    return {
+        "job": job.id,
+        "state": job.state,
+        "done": f"{job.progress} %",
+        "made": _time(job.created),
+        "tenant": job.tenant,
+        "tries": str(job.attempts),
+        "studio": job.owner or "",
+    }
 
 
 @app.command()
@@ -74,7 +100,10 @@ def show(
     store: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one job and every move that it has made."""
+    """Show one job and every move that it has made.
+
+    For example: equerry job show 0123456789abcdef0123456789abcdef --cell cells/eu
+    """
     with _opened(cell, store) as opened:
         found = opened.look(read_id(job))
         moves = opened.moves(found.id)
@@ -111,11 +140,21 @@ def read_id(text: str) -> JobId:
 
 @contextmanager
 def _opened(cell: Path, address: str | None) -> Iterator[SqlStore]:
-    store = open_store(address or _address(cell), migrated=False)
+    store = open_store(_there(address) if address else _address(cell), migrated=False)
     try:
         yield store
     finally:
         store.close()
+
+
+def _there(address: str) -> str:
+    """An address that a person has typed. Raises Refused when it cannot be one, before a file is made of it."""
+    if not address.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        raise Refused("--store is neither sqlite:///FILE nor postgresql://USER@HOST/NAME. Write one of them.")
+    file = Path(address.removeprefix("sqlite:///"))
+    if address.startswith("sqlite:///") and not file.is_file():
+        raise Refused(f"There is no job store {file}. Name the file with --store, or a cell with --cell.")
+    return address
 
 
 def _address(cell: Path) -> str:

@@ -52,6 +52,7 @@ def statement(
     from policies.money import Currency
     from serving.meter.statement import statement as made
     from serving.meter.usage import read
+    from serving.meter.whose import known
     from serving.offer import books_of
 
     writer = tell.STATEMENTS.get(form)
@@ -59,6 +60,7 @@ def statement(
         raise Refused(f"There is no format {form[:20]!r}. Use {', '.join(tell.STATEMENTS)}.")
     with _opened(cell) as (settings, store):
         when = Month.parse(month)
+        known(settings, tenant)
         rows = [read(row) for row in store.usage_of(TenantId(tenant), when.since, when.until)]
         writer(made(tenant, when, rows, books_of(settings), Currency(settings.meter.currency)))
 
@@ -103,10 +105,13 @@ def cost(
     from policies.money import Currency
     from serving.meter.cost import costs
     from serving.meter.usage import read
+    from serving.meter.whose import known
     from serving.offer import books_of
 
     with _opened(cell) as (settings, store):
         when = Month.parse(month)
+        if tenant is not None:
+            known(settings, tenant)
         rows = [read(row) for row in store.usage(when.since, when.until) if tenant in (None, row.tenant)]
         currency = Currency(settings.meter.currency)
         tell.costs(costs(rows, books_of(settings), currency, settings.meter.engine_hour), as_json)
@@ -155,8 +160,11 @@ def limit(
     """Set what a tenant, or one key, may ask for; without options, show it. What is not named is not limited.
 
     Limits hold in all gateways together, from two seconds after they are set.
+
+    For example: equerry meter limit --cell cells/eu --tenant t-0123456789abcdef --per-minute 30 --spend 50000
     """
     from policies.money import Currency
+    from serving.meter.whose import known
 
     if currency is not None and currency not in set(Currency):
         raise Refused(f"{currency[:10]!r} is no currency here. Use {', '.join(Currency)}.")
@@ -169,7 +177,8 @@ def limit(
         currency=None if currency is None else Currency(currency),
         keep_hours=keep_hours,
     )
-    with _opened(cell) as (_, store):
+    with _opened(cell) as (settings, store):
+        known(settings, tenant, key)
         if clear or not wanted.empty:
             store.set_account(subject(tenant, key), None if clear else wanted.write())
         terms = store.accounts().get(subject(tenant, key))
@@ -189,9 +198,12 @@ def erase(
     The running cell does it and writes it into the residency log; the entry's number is the proof. Close the tenant
     first (`equerry tenant close`), or what it asks for meanwhile is erased too.
     """
-    if not yes:
-        typer.confirm(f"Erase all that {tenant} left in this cell? Nothing brings it back.", abort=True)
-    with _opened(cell) as (_, store):
+    from serving.meter.whose import known
+
+    with _opened(cell) as (settings, store):
+        known(settings, tenant)
+        if not yes:
+            typer.confirm(f"Erase all that {tenant} left in this cell? Nothing brings it back.", abort=True)
         name = secrets.token_hex(16)
         store.ask_erasure(name, TenantId(tenant))
         done = _awaited(store, name, wait)
@@ -218,18 +230,10 @@ def _awaited(store: SqlStore, name: str, seconds: int) -> Erasure:
 
 def _service(settings: CellSettings, tenant: str) -> Service:
     """The tenant's class of service."""
-    from policies.tenants.folder import open_books
-    from policies.tenants.tenant import tenant_id
+    from serving.meter.whose import known
     from serving.offer import sla_of
 
-    books = open_books(settings.policies.tenants.parent, secrets.token_bytes)
-    try:
-        found = books.store.tenant(tenant_id(tenant))
-    finally:
-        books.store.close()
-    if found is None:
-        raise Refused(f"There is no tenant {tenant} here. `equerry tenant list` shows those there are.")
-    return sla_of(settings).by_name(found.sla)
+    return sla_of(settings).by_name(known(settings, tenant).sla)
 
 
 def _bounds(settings: CellSettings) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from serving.sla.report import Report
 __all__ = ["STATEMENTS", "account", "costs", "erasures", "reconciled", "report", "waiting"]
 
 MILLION: Final = 1_000_000
+NOT_YET: Final = "not done yet. A running cell does it; `equerry cell status` says whether it runs"
 
 
 def _json(value: object) -> None:
@@ -103,7 +104,9 @@ def report(found: Report, as_json: bool) -> None:
         f"{found.tenant}, {found.month}, {found.service.name}: {w.count} requests, {in_time}, {found.hours} hours."
     )
     back = " and ".join(map(str, found.credits)) or "nothing"
-    typer.echo(f"{back} goes back ({found.credit_percent} %).")
+    typer.echo(f"{back[0].upper()}{back[1:]} goes back ({found.credit_percent} %).")
+    if not found.hours:
+        typer.echo("No hour of this month is settled yet: an hour is when its jobs have ended, 48 hours later at most.")
 
 
 def account(name: str, found: Account, as_json: bool) -> None:
@@ -122,9 +125,11 @@ def erasures(found: Sequence[Erasure], as_json: bool) -> None:
     if as_json:
         _json(shown)
         return
+    if not shown:
+        typer.echo("No erasure was asked for.")
     for each in shown:
         proof = each["proof"]
-        end = f"done; entry {proof['entry']} of the residency log says so" if proof else "not done yet"
+        end = f"done; entry {proof['entry']} of the residency log says so" if proof else NOT_YET
         typer.echo(f"{each['id']} of {each['tenant']}, asked for {written(each['asked'])}: {end}.")
 
 

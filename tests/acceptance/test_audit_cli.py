@@ -88,7 +88,10 @@ def test_an_earlier_head_must_be_continued(audit, log, trust, tmp_path):
         (("verify", "log", "--trust", "nowhere"), "cannot be read"),
         (("verify", "log", "--trust", "junk"), "trust policy"),
         (("verify", "junk", "--trust", "trust.policy"), "not a zip archive"),
-        (("verify", "log", "--trust", "trust.policy", "--since", "junk"), "signed note"),
+        (
+            ("verify", "log", "--trust", "trust.policy", "--since", "junk"),
+            "The earlier head cannot be used: A signed note",
+        ),
         (("verify", "log", "--trust", "trust.policy", "--new-list", "junk"), "not JSON"),
         (("export", "log", "--format", "xml"), "Use jsonl, csv, ocsf, dora or evidence"),
         (("export", "log", "--format", "evidence"), "--trust FILE"),
@@ -111,6 +114,36 @@ def test_input_that_cannot_be_used_ends_with_2_and_one_sentence(
     assert err.startswith("equerry: ")
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "The entries 0 to 101 are missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "The entries 0 to 101 cannot be read"),
+        (
+            lambda path: path.write_bytes(path.read_bytes().replace(b'"allow"', b'"allaw"', 1)),
+            "is damaged: An entry of",
+        ),
+    ],
+)
+def test_nothing_is_exported_from_a_damaged_log_and_the_place_is_said(audit, log, damage, words):
+    damage(log / "tile/entries/000.p/102")
+
+    code, _, err = audit("export", log)
+
+    assert (code, err.count("\n")) == (2, 1)
+    assert words in err
+
+
+def test_a_head_that_was_cut_off_is_named(audit, log, trust):
+    head = log / "checkpoint"
+    head.write_bytes(head.read_bytes()[:30])
+
+    for command in (("verify", "--trust", trust), ("lint",), ("export",), ("show",)):
+        code, out, err = audit(command[0], log, *command[1:])
+        assert (code, out) == (2, "")
+        assert err.startswith("equerry: checkpoint is no head of a log: ")
 
 
 def test_lint_alone_names_the_entry_and_never_repeats_it(audit, tmp_path):

@@ -99,3 +99,37 @@ def test_a_job_that_is_not_there_is_unknown(cell):
 def test_what_is_no_id_is_refused(text):
     with pytest.raises(Refused, match="32 hexadecimal"):
         read_id(text)
+
+
+@pytest.mark.parametrize(
+    ("columns", "heads", "told"),
+    [
+        ("60", ["job", "state", "done"], "A wider window also shows made, tenant, tries, studio"),
+        ("100", ["job", "state", "done", "made", "tenant"], "A wider window also shows tries, studio"),
+        ("140", ["job", "state", "done", "made", "tenant", "tries", "studio"], ""),
+    ],
+)
+def test_a_jobs_id_is_whole_in_any_window(cell, monkeypatch, columns, heads, told):
+    address, job, _ = cell
+    monkeypatch.setenv("COLUMNS", columns)
+
+    said = run("list", "--store", address)
+
+    assert f" {job} " in said
+    assert "\N{HORIZONTAL ELLIPSIS}" not in said
+    assert said.splitlines()[1].replace("\N{BOX DRAWINGS HEAVY VERTICAL}", "").split() == heads
+    assert told in said
+    assert max(map(len, said.splitlines()[:4])) <= int(columns)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("sqlite:///nowhere.db", "There is no job store nowhere.db"), ("nowhere", "neither sqlite:///FILE nor")],
+)
+def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path, monkeypatch, address, words):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(Refused, match=words):
+        run("list", "--store", address)
+
+    assert list(tmp_path.iterdir()) == []
