@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from policies.tenants.folder import open_books
-from policies.tenants.keytext import key_id
+from policies.tenants.keytext import KeyId, Unreadable, key_id
 from policies.tenants.registrar import Registrar, known_key
 from policies.tenants.tenant import Tenant, tenant_id
 from serving.errors import Refused
@@ -25,9 +25,16 @@ def known(settings: CellSettings, tenant: str, key: str = "") -> Tenant:
         found = books.store.tenant(tenant_id(tenant))
         if found is None:
             raise Refused(f"There is no tenant {tenant} in this cell; `equerry tenant list` shows those there are.")
-        if key and known_key(books.store, key_id(key)).tenant.id != found.id:
+        if key and known_key(books.store, _key_id(key)).tenant.id != found.id:
             raise Refused(f"{key} is another tenant's key; `equerry tenant key list {tenant}` shows those of {tenant}.")
     return found
+
+
+def _key_id(text: str) -> KeyId:
+    try:
+        return key_id(text)
+    except Unreadable as wrong:
+        raise Refused(str(wrong)) from None
 
 
 @contextmanager
