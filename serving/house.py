@@ -8,6 +8,7 @@ import secrets
 
 from serving.control import ControlLog, own_control
 from serving.duties import Duties
+from serving.ends import tell_ends
 from serving.jobs.webhooks import Courier
 from serving.offer import chores
 from serving.parts import Parts, now_ms
@@ -18,7 +19,7 @@ __all__ = ["House"]
 
 TURN = 0.5  # seconds between two looks
 NOTES = 1.0  # seconds between two rounds of notes to clients
-EXPIRY = 60  # turns between two looks for what has expired
+EXPIRY = 60  # turns between two looks for what has ended or expired
 
 
 class House:
@@ -43,6 +44,7 @@ class House:
         try:
             async with asyncio.TaskGroup() as duties:
                 duties.create_task(self._turns())
+                duties.create_task(self._upkeep())
                 if self.courier is not None:
                     duties.create_task(self._notes(self.courier))
                 if self.vouchers is not None:
@@ -51,16 +53,20 @@ class House:
             self.control.close()
 
     async def _turns(self) -> None:
-        turn = 0
+        """What others wait for."""
         while True:
             await self.refresh()
             await self.duties.do("leases", lambda: asyncio.to_thread(self.parts.store.reap))
             await self.duties.do("control", lambda: asyncio.to_thread(self.control.turn))
-            if turn % EXPIRY == 0:
-                await self.duties.do("expiry", self._expire)
-                await self.chores.turn(self.duties)
-            turn += 1
             await asyncio.sleep(TURN)
+
+    async def _upkeep(self) -> None:
+        """What may take its time: ten thousand objects are not deleted in a turn, and lost leases do not wait."""
+        while True:
+            await self.duties.do("ends", lambda: tell_ends(self.parts.store, self.parts.pen, self.parts.place))
+            await self.duties.do("expiry", self._expire)
+            await self.chores.turn(self.duties)
+            await asyncio.sleep(EXPIRY * TURN)
 
     async def _notes(self, courier: Courier) -> None:
         while True:

@@ -108,13 +108,14 @@ class Bench(Protocol):
         cancelled: then `stop` it."""
 
     def fail(self, job: JobId, fence: int, *, error: str, text: str) -> Job:
-        """End a job with a reason."""
+        """End a job with a reason, of which the residency log has been told."""
 
     def hand_back(self, job: JobId, fence: int) -> Job:
         """Give a job to another studio, and do not count the attempt; a cancelled one ends."""
 
     def stop(self, job: JobId, fence: int) -> Job:
-        """End a job whose owner has cancelled it; raises NotPossible when nobody has."""
+        """End a job whose owner has cancelled it, once the residency log has been told; raises NotPossible when nobody
+        has."""
 
     def cancelled(self, owner: str) -> Sequence[JobId]:
         """The jobs of this studio whose owners want their end."""
@@ -160,7 +161,15 @@ class Keep(Protocol):
 
     def reap(self) -> Sequence[Job]:
         """Put jobs whose lease has run out back, and end those that are cancelled, too late or tried too often.
-        Somebody calls this every few seconds; a take-over takes the lease and that."""
+        Somebody calls this every few seconds; a take-over takes the lease and that. A lease that ends later than one
+        that is taken now is from before the clock went back, and is shortened to that."""
+
+    def unlogged(self, most: int) -> Sequence[tuple[TenantId, JobId]]:
+        """Jobs that failed or were cancelled while no studio had them, so that the residency log has not heard of their
+        ends; the oldest first. Each comes again until `logged`."""
+
+    def logged(self, jobs: Sequence[JobId]) -> None:
+        """The residency log has heard of the ends of these."""
 
     def expire(self) -> Sequence[Job]:
         """End the life of films whose time has come, and forget what was asked, who was to be told, and old

@@ -199,7 +199,10 @@ _ROWS: Final[dict[str, Rule]] = {
     "entry": Rule("Kind of an entry of the residency log.", _ENTRIES),
     "duty": Rule(
         "A duty of the house that failed.",
-        _words("rules", "leases", "control", "expiry", "erase", "settle", "sweep", "webhooks", "witnesses"),
+        _words(
+            *("rules", "leases", "control", "ends", "expiry", "erase", "settle", "sweep", "orphans"),
+            *("webhooks", "witnesses"),
+        ),
     ),
     "witness": Rule("A witness, by its place in `log.witnesses`, from 1.", Count(16)),
     "signal": Rule("What was told on.", _words("spans", "metrics", "logs")),

@@ -98,14 +98,18 @@ class MemoryBench:
             found = self._t.fenced(job, fence)
             if found.state is not State.RUNNING:
                 return self._ended(found, State.FAILED, wanted_alive)
-            return self._t.move(found, State.FAILED, error=error, error_text=text)
+            ended = self._t.move(found, State.FAILED, error=error, error_text=text)
+            del self._t.unlogged[job]  # who ends a job has told the log
+            return ended
 
     def stop(self, job: JobId, fence: int) -> Job:
         with self._t.lock:
             found = self._t.fenced(job, fence)
             if found.state is not State.RUNNING or not found.cancel_requested:
                 return self._ended(found, State.CANCELLED, wanted_alive)
-            return self._t.move(found, State.CANCELLED)
+            ended = self._t.move(found, State.CANCELLED)
+            del self._t.unlogged[job]
+            return ended
 
     def hand_back(self, job: JobId, fence: int) -> Job:
         with self._t.lock:

@@ -60,10 +60,15 @@ class MemoryKeep:
     def reap(self) -> Sequence[Job]:
         with self._t.lock:
             now = self._t.clock()
+            self._shorten_leases(now + self._t.rules.lease_ms)
             running = [j for j in self._t.jobs.values() if j.leased_until is not None and j.leased_until <= now]
             freed = [self._free(j, now) for j in running]
             queued = [j for j in self._t.jobs.values() if j.state is State.QUEUED and _late(j, now)]
             return (*freed, *(self._t.move(j, State.FAILED, **_reason("deadline")) for j in queued))
+
+    def _shorten_leases(self, last: int) -> None:
+        for job in [j for j in self._t.jobs.values() if j.leased_until is not None and j.leased_until > last]:
+            self._t.jobs[job.id] = replace(job, leased_until=last)
 
     def _free(self, job: Job, now: int) -> Job:
         if job.cancel_requested:
@@ -73,6 +78,16 @@ class MemoryKeep:
         if _late(job, now):
             return self._t.move(job, State.FAILED, **_reason("deadline"))
         return self._t.move(job, State.QUEUED)
+
+    def unlogged(self, most: int) -> Sequence[tuple[TenantId, JobId]]:
+        with self._t.lock:
+            oldest = sorted(self._t.unlogged, key=lambda job: (self._t.unlogged[job], job))
+            return tuple((self._t.jobs[job].tenant, job) for job in oldest[:most])
+
+    def logged(self, jobs: Sequence[JobId]) -> None:
+        with self._t.lock:
+            for job in jobs:
+                self._t.unlogged.pop(job, None)
 
     def expire(self) -> Sequence[Job]:
         with self._t.lock:

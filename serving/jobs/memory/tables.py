@@ -47,6 +47,7 @@ class Tables:
     keys: dict[tuple[TenantId, str], JobId] = field(default_factory=dict)  # by idempotency key
     checkpoints: dict[JobId, list[bytes]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    unlogged: dict[JobId, int] = field(default_factory=dict)  # ends that the log has not heard of, and when they were
     usage: dict[JobId, Usage] = field(default_factory=dict)
     outbox: dict[str, Posted] = field(default_factory=dict)
     artefacts: dict[str, Stored] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class Tables:
             values |= {"finished": now}
         if state in (State.FAILED, State.CANCELLED):
             values |= {"reserved": 0}
+            self.unlogged[job.id] = now
         new = self.change(job, state=state, **values)
         self.record(new, now, new.owner or job.owner)
         if new.terminal:

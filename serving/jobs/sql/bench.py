@@ -117,7 +117,11 @@ class SqlBench:
     def _end(self, job: JobId, fence: int, state: State, name: str, **values: object) -> Job:
         def work(run: Run) -> Job:
             row = one(run(name, id=job, fence=fence, **values))
-            return job_of(row) if row is not None else self._ended(run, job, fence, state, wanted_alive)
+            if row is None:
+                return self._ended(run, job, fence, state, wanted_alive)
+            if state is not State.QUEUED:  # who ends a job has told the log
+                run("logged", ids=(job,))
+            return job_of(row)
 
         return self._db.write(work)
 

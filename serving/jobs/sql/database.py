@@ -25,7 +25,7 @@ OF_ONE_JOB: Final = frozenset({"renew", "plan", "reach", "complete", "fail", "st
 #: What goes on inside a transaction and changes nothing that anybody waits for.
 SILENT: Final = frozenset(
     {"recent", "submitted", "now", "tally", "look", "checkpoint", "note", "bill", "keep_artefact"}
-    | {"hold_bytes", "bytes_held", "settle_bytes", "free_bytes", "count_bytes"}
+    | {"hold_bytes", "bytes_held", "settle_bytes", "free_bytes", "count_bytes", "logged", "shorten_leases"}
 )
 T = TypeVar("T")
 Row = Mapping[str, Any]

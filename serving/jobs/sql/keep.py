@@ -53,11 +53,19 @@ class SqlKeep:
         texts = {"attempts_text": ATTEMPTS_TEXT, "deadline_text": DEADLINE_TEXT}
 
         def work(run: Run) -> tuple[Job, ...]:
+            run("shorten_leases", lease_ms=self.rules.lease_ms)
             freed = run("reap_leases", most_attempts=self.rules.most_attempts, **texts)
             late = run("reap_late", deadline_text=DEADLINE_TEXT)
             return (*jobs_of(freed), *jobs_of(late))
 
         return self._db.write(work)
+
+    def unlogged(self, most: int) -> Sequence[tuple[TenantId, JobId]]:
+        return tuple((TenantId(row["tenant"]), JobId(row["job"])) for row in self._db.read("unlogged", most=most))
+
+    def logged(self, jobs: Sequence[JobId]) -> None:
+        if jobs:
+            self._db.write(lambda run: run("logged", ids=tuple(jobs)))
 
     def expire(self) -> Sequence[Job]:
         def work(run: Run) -> tuple[Job, ...]:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from serving.jobs.sql.database import Database
 
 #: Of this code. A store whose floor is above it has been tightened for newer workers.
-GENERATION = 4
+GENERATION = 5
 
 
 def migrate(database: Database, half: Literal["pre", "post"] = "post") -> None:

@@ -266,10 +266,20 @@ UPDATE jobs SET
 WHERE state = 'running' AND lease_until <= now_ms()
 RETURNING {columns}
 
+-- :name shorten_leases
+-- No lease is longer than this, unless the clock has gone back since it was taken.
+UPDATE jobs SET lease_until = now_ms() + :lease_ms WHERE state = 'running' AND lease_until > now_ms() + :lease_ms
+
 -- :name reap_late
 UPDATE jobs SET state = 'failed', error = 'deadline', error_text = :deadline_text, {ended}
 WHERE state = 'queued' AND deadline <= now_ms()
 RETURNING {columns}
+
+-- :name unlogged
+SELECT job, tenant FROM unlogged ORDER BY at, job LIMIT :most
+
+-- :name logged
+DELETE FROM unlogged WHERE job IN :ids
 
 -- :name expire
 UPDATE jobs SET

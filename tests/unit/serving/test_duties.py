@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -149,6 +150,27 @@ def test_the_house_goes_on_whatever_one_of_its_duties_raises(parts, monkeypatch,
         return alive and again.is_set()
 
     assert asyncio.run(story())
+
+
+def test_lost_leases_do_not_wait_for_an_erasure_that_takes_long(parts, monkeypatch):
+    monkeypatch.setattr(serving.house, "TURN", 0.01)
+    reaps, held = list[None](), threading.Event()
+    monkeypatch.setattr(parts.store, "erasures", lambda: held.wait(60) and ())
+    monkeypatch.setattr(parts.store, "reap", lambda: reaps.append(None))
+    house = House(parts)
+
+    async def story() -> None:
+        keeping = asyncio.create_task(house.keep())
+        try:
+            async with asyncio.timeout(30):
+                while len(reaps) < 20:
+                    await asyncio.sleep(0.01)
+        finally:
+            held.set()
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    asyncio.run(story())
 
 
 def test_a_log_that_takes_nothing_is_away_for_the_rules():

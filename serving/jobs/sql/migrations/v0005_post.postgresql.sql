@@ -1,0 +1,1 @@
+UPDATE store_floor SET least = 5;
