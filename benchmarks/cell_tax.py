@@ -182,7 +182,7 @@ def rendered(works: Engine, maker: Maker, folder: Path) -> One:
 
     async def one(clip: Clip) -> None:
         ready = await asyncio.to_thread(maker.ready, clip)
-        film = Development(maker.model, clip.size, ready.frames)
+        film = Development(maker.model, clip.size, ready.frames, patient=True)
         encoder = Encoder(clip.size, Fraction(c.video.fps), c.audio.rate)
         async for chunk in works.submit(Task(job=secrets.token_hex(8), order=ready.order)):
             await asyncio.to_thread(lambda codes: encoder.add(film.add(codes)), chunk.codes)

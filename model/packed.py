@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as fn
 
 ROWS: Final = 8  # that the copy is laid out for; others are as fast
@@ -33,15 +33,27 @@ class Packed:
     def __deepcopy__(self, memo: dict[int, Any]) -> Packed:
         return Packed()
 
-    def __call__(self, x: Tensor, weight: Tensor) -> Tensor:
-        """[..., I] by [O, I] to [..., O]."""
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """[..., I] by [O, I] to [..., O], and [O] more."""
         if not _few(x, weight):
-            return fn.linear(x, weight)
+            return fn.linear(x, weight, bias)
         of = (weight.data_ptr(), weight._version)
         if self._of != of:
             self._copy, self._of = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), ROWS), of
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x.contiguous(), self._copy, None, "none", [], "")
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x.contiguous(), self._copy, bias, "none", [], "")
         return out
+
+
+class PackedLinear(nn.Linear):
+    """A linear layer that is so multiplied."""
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__(width, out)
+        self._packed = Packed()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., width] to [..., out]."""
+        return self._packed(x, self.weight, self.bias)
 
 
 def _few(x: Tensor, weight: Tensor) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from model.codec.fsq import FSQ
+from model.packed import PackedLinear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ class CausalBlock(nn.Module):
         self.reach = 2 * dilation
         self.dilation = dilation
         self.norm = nn.LayerNorm(width)
-        self.up = nn.Linear(3 * width, 2 * width)
-        self.down = nn.Linear(2 * width, width)
+        self.up = PackedLinear(3 * width, 2 * width)
+        self.down = PackedLinear(2 * width, width)
 
     def forward(self, x: Tensor, past: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """[B, N, D] and the last `reach` normalised inputs, or None at the start, to the same shapes."""
@@ -73,7 +74,7 @@ class AudioCodec(nn.Module):
         self.expand = nn.Linear(digits, config.width)
         self.decoder = nn.ModuleList(CausalBlock(config.width, d) for d in config.decoder_dilations)
         self.norm = nn.LayerNorm(config.width)
-        self.leave = nn.Linear(config.width, config.hop)
+        self.leave = PackedLinear(config.width, config.hop)
 
     def latents(self, samples: Tensor) -> Tensor:
         """Samples [B, N*S] in -1..1 to unquantised numbers [B, N, digits]."""

@@ -28,6 +28,8 @@ class FSQ(nn.Module):
         self.register_buffer("count", torch.tensor(levels, dtype=torch.int64), persistent=False)
         radix = [math.prod(levels[:i]) for i in range(len(levels))]
         self.register_buffer("radix", torch.tensor(radix, dtype=torch.int64), persistent=False)
+        self.points: Tensor  # [codes, D]: each code's grid point
+        self.register_buffer("points", self.digits(torch.arange(self.codes)) / self.middle - 1, persistent=False)
 
     def grid(self, values: Tensor) -> Tensor:
         """Unbounded numbers [..., D] to grid positions 0..L-1, still as differentiable floats."""
@@ -44,7 +46,7 @@ class FSQ(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes [...] to grid points [..., D] in [-1, 1]."""
-        return self.digits(codes) / self.middle - 1
+        return self.points[codes]
 
     def digits(self, codes: Tensor) -> Tensor:
         """Codes [...] to grid positions [..., D], int64 in 0..L-1."""

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from model.codec.fsq import FSQ
+from model.packed import PackedLinear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,10 @@ class Block(nn.Module):
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
         self.near = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
+        convert_conv2d_weight_memory_format(self.near, torch.channels_last)  # as its input lies, or all is turned over
         self.norm = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 3 * width)
-        self.down = nn.Linear(3 * width, width)
+        self.up = PackedLinear(width, 3 * width)
+        self.down = PackedLinear(3 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, H, W, D] to the same shape."""
@@ -68,7 +71,7 @@ class VideoCodec(nn.Module):
         self.expand = nn.Linear(2 * digits + 1, config.width)  # this chunk, the one before, and whether there was one
         self.decoder = nn.ModuleList(Block(config.width, 5) for _ in range(config.decoder_blocks))
         self.norm = nn.LayerNorm(config.width)
-        self.leave = nn.Linear(config.width, values)
+        self.leave = PackedLinear(config.width, values)
 
     def patches(self, pixels: Tensor) -> Tensor:
         """Pixels [B, T, H*P, W*P, 3], uint8 or float in 0..255, T = C*F, to [B, C, H, W, F*P*P*3] in -1..1."""

@@ -36,7 +36,9 @@ class Shot:
         self.frames = ready.frames
         self.pictures = Pictures(self.form.size, ready.frames)  # of marked frames, so they carry the mark too
         self._ready, self._order = ready, order
-        self._film = Development(model, self.form.size, ready.frames)
+        self._film = Development(
+            model, self.form.size, ready.frames, patient=True
+        )  # nothing leaves before it is signed
         self._marking = begin(self.form, self.pictures.add)
 
     @property
@@ -47,7 +49,8 @@ class Shot:
     def add(self, codes: Codes) -> None:
         """Takes the next chunks, one or more."""
         for number in range(len(codes.video)):
-            self._marking.add(self._film.add(codes[number : number + 1]))
+            if len(frames := self._film.add(codes[number : number + 1])):
+                self._marking.add(frames)
 
     def deliver(self) -> Delivery:
         """The whole film. Whatever it raises, nothing is delivered."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as fn
 
-from model.packed import Packed, available
+from model.packed import Packed, PackedLinear, available
 
 SIZE = (2_048, 256)
 MISSING = "this build of torch has no packed products"
@@ -37,6 +37,17 @@ def test_a_row_has_the_same_result_however_many_are_computed_with_it(inner, oute
     with torch.inference_mode():
         whole = packed(x, weight)
         assert all(torch.equal(packed(x[:rows], weight), whole[:rows]) for rows in range(1, 40))
+
+
+@pytest.mark.skipif(not available(), reason=MISSING)
+@pytest.mark.parametrize(("inner", "outer"), [(192, 576), (576, 192), (192, 768), (576, 384)])  # those of the codecs
+def test_a_row_of_a_layer_has_the_same_result_however_many_are_computed_with_it(inner, outer):
+    x, layer = drawn(480, inner), PackedLinear(inner, outer)
+
+    with torch.inference_mode():
+        whole = layer(x)
+        assert close(whole, fn.linear(x, layer.weight, layer.bias))
+        assert all(torch.equal(layer(x[:rows]), whole[:rows]) for rows in (1, 16, 60, 64, 240, 256))
 
 
 @pytest.mark.skipif(not available(), reason=MISSING)

@@ -53,16 +53,32 @@ def pieces(codes: Codes, cuts: list[int]) -> Iterator[Codes]:
         yield codes[start:end]
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.lists(st.integers(1, CHUNKS - 1), unique=True).map(sorted))
-def test_a_film_has_the_same_bytes_however_its_chunks_come(model, codes, afterwards, cuts):
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.integers(1, CHUNKS - 1), unique=True).map(sorted), st.booleans())
+def test_a_film_has_the_same_bytes_however_its_chunks_come(model, codes, afterwards, cuts, patient):
     """One that was killed and resumed comes as its checkpoints in one piece, then chunk by chunk."""
-    film, encoder = Development(model, ASKED, FRAMES), Encoder(ASKED, Fraction(8), 8_000)
+    film, encoder = Development(model, ASKED, FRAMES, patient=patient), Encoder(ASKED, Fraction(8), 8_000)
 
     for piece in pieces(codes, cuts):
         encoder.add(film.add(piece))
 
     assert encoder.finish(film.sound()) == afterwards
+
+
+@pytest.mark.parametrize(("patient", "handed"), [(False, [4, 4, 4, 4, 4, 2]), (True, [0, 0, 0, 16, 0, 6])])
+def test_who_is_patient_is_handed_the_frames_of_some_chunks_at_a_time(model, codes, patient, handed):
+    """Four chunks of 64 codes, and at the film's end what is left."""
+    film = Development(model, ASKED, FRAMES, patient=patient)
+
+    assert [len(film.add(chunk)) for chunk in pieces(codes, [1, 2, 3, 4, 5])] == handed
+
+
+def test_chunks_of_a_large_film_are_rendered_one_at_a_time_for_the_patient_too(model):
+    draw, c = torch.Generator().manual_seed(4), model.config
+    large = Codes(torch.randint(c.video.codes, (2, 18, 32), generator=draw), torch.zeros(2, c.audio_codes).long())
+    film = Development(model, ASKED, 8, patient=True)
+
+    assert [len(film.add(large[n : n + 1])) for n in range(2)] == [4, 4]
 
 
 def test_frames_are_handed_out_while_the_next_chunk_is_decoded(model):
