@@ -87,8 +87,8 @@ class Development:
         return np.concatenate([self._next(chunk) for chunk in codes.video])
 
     def sound(self) -> Sound:
-        """All of it, when the last chunk has come."""
-        return self._renderer.sound(torch.cat(self._audio))[: self._samples]
+        """Of the chunks so far; all of it, when the last has come."""
+        return Renderer(self._renderer.model).sound(torch.cat(self._audio))[: self._samples]
 
     def _next(self, chunk: Tensor) -> Frames:
         self._held.append(chunk)

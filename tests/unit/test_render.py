@@ -73,6 +73,16 @@ def test_who_is_patient_is_handed_the_frames_of_some_chunks_at_a_time(model, cod
     assert [len(film.add(chunk)) for chunk in pieces(codes, [1, 2, 3, 4, 5])] == handed
 
 
+def test_the_sound_of_some_chunks_is_where_that_of_all_begins(model, codes):
+    film = Development(model, ASKED, FRAMES)
+    film.add(codes[:2])
+    some = film.sound()
+    film.add(codes[2:])
+
+    assert np.array_equal(film.sound()[: len(some)], some)
+    assert (len(some), len(film.sound())) == (8_000, 22_000)
+
+
 def test_chunks_of_a_large_film_are_rendered_one_at_a_time_for_the_patient_too(model):
     draw, c = torch.Generator().manual_seed(4), model.config
     large = Codes(torch.randint(c.video.codes, (2, 18, 32), generator=draw), torch.zeros(2, c.audio_codes).long())
