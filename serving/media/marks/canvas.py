@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.clip import Frames
+from model.clip import Frames, Picture
 from serving.media.marks.carrier import Directions, directions
 from serving.media.marks.payload import Chips
 
@@ -32,6 +32,7 @@ __all__ = [
     "Waves",
     "around",
     "contrast",
+    "grey_of",
     "on_canvas",
     "scale_of",
     "seen",
@@ -45,6 +46,7 @@ CALM: Final = 4.0  # levels of contrast that count as none: film grain, and what
 ALIKE: Final = 16.0  # levels by which points of one surface may differ
 ROUGH: Final = 3.0  # the same in a film without flat surfaces, as a multiple of how much it varies
 PLACES: Final = 16  # around a point, with which it is compared
+_NOTHING: Final = np.float32(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +141,14 @@ class Kin:
     @classmethod
     def of(cls, frame: Plane) -> Kin:
         """Of a frame [side, side]."""
-        differ = around(frame)
-        differ -= frame
+        differ = around(frame, less=frame)
         weights = np.abs(differ)
         weights *= -1 / max(ALIKE, ROUGH * _roughness(frame))
         weights += np.float32(1.5)
         np.clip(weights, 0, 1, out=weights)
         whole = 1 + weights.sum(0)
-        return cls(weights, whole, -np.einsum("kij,kij->ij", weights, differ) / whole)
+        differ *= weights
+        return cls(weights, whole, differ.sum(0) / -whole)
 
 
 def contrast(frame: Plane) -> Plane:
@@ -163,7 +165,12 @@ def spread(frames: Frames, most: int) -> Frames:
 
 def seen(frames: Frames, side: int, most: int) -> Plane:
     """Luma of at most `most` frames, spread over all, on a canvas."""
-    return np.stack([on_canvas(Image.fromarray(frame).convert("L"), side) for frame in spread(frames, most)])
+    return np.stack([on_canvas(grey_of(frame), side) for frame in spread(frames, most)])
+
+
+def grey_of(frame: Picture) -> Image.Image:
+    """Luma of a frame."""
+    return Image.fromarray(frame).convert("L")
 
 
 def on_canvas(grey: Image.Image, side: int) -> Plane:
@@ -183,13 +190,16 @@ def scale_of(apart: Plane) -> Plane:
     return np.sqrt(scale, out=scale)
 
 
-def around(frame: Plane) -> Plane:
-    """What lies at each place around each point: [places, side, side]; edges are repeated."""
+def around(frame: Plane, less: Plane | np.float32 = _NOTHING) -> Plane:
+    """What lies at each place around each point: [places, side, side], less a plane; edges are repeated."""
     side = len(frame)
     reach = side // 10
     within = _within(side, reach)
-    padded = frame.take(within, 0).take(within, 1)
-    return np.stack([padded[reach + row :, reach + column :][:side, :side] for row, column in _places(reach)])
+    padded, places = frame.take(within, 0).take(within, 1), _places(reach)
+    there = np.empty((len(places), side, side), np.float32)
+    for out, (row, column) in zip(there, places, strict=True):
+        np.subtract(padded[reach + row : reach + row + side, reach + column : reach + column + side], less, out=out)
+    return there
 
 
 @lru_cache(maxsize=4)
@@ -210,15 +220,15 @@ def _places(reach: int) -> tuple[tuple[int, int], ...]:
 def _roughness(frame: Plane) -> float:
     """How much a frame varies within a small square, at its middling place."""
     reach = len(frame) // 13
-    mean, power = _blurred(np.stack([frame, frame * frame]), reach)
-    varied = (power - mean * mean)[::2, ::2].ravel()  # a quarter of the places says as much
+    mean, power = _blurred(np.stack([frame, frame * frame]), reach, 2)  # a quarter of the places says as much
+    varied = (power - mean * mean).ravel()
     middle = (varied.size - 1) // 2, varied.size // 2
     return max(float(np.partition(varied, middle)[middle[0] : middle[1] + 1].mean()), 0) ** 0.5  # the median
 
 
-def _blurred(planes: Plane, reach: int) -> Plane:
-    """Means over squares of 2 reach + 1 points, edges repeated."""
-    means = _means(planes.shape[-1], reach)
+def _blurred(planes: Plane, reach: int, apart: int = 1) -> Plane:
+    """Means over squares of 2 reach + 1 points, edges repeated, at places so far apart."""
+    means = _means(planes.shape[-1], reach)[::apart]
     return np.asarray(means @ planes @ means.T, np.float32)
 
 

@@ -14,10 +14,11 @@ from fractions import Fraction
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from model.clip import Frames, Size
-from serving.media.marks.canvas import CANVASES, Plane, Waves, contrast, on_canvas, seen, spread, waves_of
+from serving.media.marks.canvas import CANVASES, Plane, Waves, contrast, grey_of, on_canvas, seen, spread, waves_of
 from serving.media.marks.fitting import Fit, fit_pattern, refit_pattern
 from serving.media.marks.payload import CHIPS, Chips
 from serving.media.marks.rehearsal import worn
@@ -36,7 +37,6 @@ NEARLY: Final = (-0.02, 0.15)  # by which it may be missed
 WEAKEST, STRONGEST = 0.7, 3.5  # strengths that it may have
 TRIALS: Final = 3  # of a segment
 DAMPED: Final = 0.6  # a quantiser keeps all of what it keeps: stronger marks gain more than in proportion
-REHEARSED: Final = 2  # frames of a segment
 
 
 def mark_frames(frames: Frames, fps: Fraction, chips: Chips, key: bytes) -> Frames:
@@ -78,10 +78,11 @@ class FrameMarks:
     def _mark(self, frames: Frames, out: Frames) -> None:
         if not self._strength:  # the first segment, which is as long as the film when that is short
             self._strength, self._sure = self._begun(float(len(frames) / self._fps))
-        looks = seen(frames, self._waves.canvas.side, LOOKS)
+        greys = [grey_of(frame) for frame in spread(frames, LOOKS)]
+        looks = np.stack([on_canvas(grey, self._waves.canvas.side) for grey in greys])
         fit = fit_pattern(self._waves, looks, self._chips, self._strength)
         if self._small:
-            fit = _tried(self._waves, frames, looks, self._chips, fit, self._sure)
+            fit = _tried(self._waves, greys, looks, self._chips, fit, self._sure)
             self._strength = fit.strength
         _add(frames, fit.pattern, round(self._waves.canvas.most * fit.strength), out)
 
@@ -103,10 +104,11 @@ def read_frames(frames: Frames, key: bytes) -> tuple[Chips, ...]:
     return tuple(chips.mean(0) for chips in read)
 
 
-def _tried(waves: Waves, frames: Frames, looks: Plane, chips: Chips, fit: Fit, sure: float) -> Fit:
+def _tried(waves: Waves, greys: Sequence[Image.Image], looks: Plane, chips: Chips, fit: Fit, sure: float) -> Fit:
     """As strong as it takes. A likeness says how strong the mark is beside the noise, and the noise stays as it is."""
+    rehearsed = [np.asarray(grey, np.float32) for grey in greys[:: max(len(greys) - 1, 1)]]  # the first and the last
     for _ in range(TRIALS):
-        kept = _kept(waves, frames, chips, fit.pattern)
+        kept = _kept(waves, rehearsed, chips, fit.pattern)
         factor = (_odds(sure) / _odds(kept)) ** DAMPED
         strength = float(np.clip(fit.strength * factor, WEAKEST, STRONGEST))
         if NEARLY[0] <= kept - sure <= NEARLY[1] or strength == fit.strength:
@@ -121,24 +123,28 @@ def _odds(likeness: float) -> float:
     return bounded / (1 - bounded * bounded) ** 0.5
 
 
-def _kept(waves: Waves, frames: Frames, chips: Chips, pattern: Plane) -> float:
+def _kept(waves: Waves, greys: Sequence[Plane], chips: Chips, pattern: Plane) -> float:
     """Likeness -1..1, in the mean, of what frames read after the rehearsal with what is written."""
-    height, width = frames.shape[1:3]
-    whole = np.asarray(Image.fromarray(pattern).resize((width, height), Image.Resampling.BICUBIC))
-    greys = [np.asarray(Image.fromarray(frame).convert("L"), np.float32) for frame in spread(frames, REHEARSED)]
+    height, width = greys[0].shape
+    whole = _grown(pattern, Size(width, height))
     likeness = []
     for each in worn([grey + whole for grey in greys]):
-        read = waves.chips(contrast(on_canvas(each, waves.canvas.side)))
+        read = waves.chips(contrast(on_canvas(Image.fromarray(each), waves.canvas.side)))
         likeness.append(float(read @ chips) / (float(np.linalg.norm(read)) * CHIPS**0.5 + 1e-9))
     return sum(likeness) / len(likeness)
+
+
+def _grown(pattern: Plane, size: Size) -> Plane:
+    return np.asarray(Image.fromarray(pattern).resize((size.width, size.height), Image.Resampling.BICUBIC))
 
 
 def _add(frames: Frames, pattern: Plane, room: int, out: Frames) -> None:
     """Adds the pattern to frames, all colours alike. Black and white first make room, or half the pattern were cut."""
     height, width = frames.shape[1:3]
-    whole = np.rint(np.asarray(Image.fromarray(pattern).resize((width, height), Image.Resampling.BICUBIC)))
-    up, down = (np.repeat(np.clip(part, 0, 255).astype(np.uint8)[..., None], 3, 2) for part in (whole, -whole))
-    least, most = np.maximum(down, room // 2), 255 - np.maximum(up, room // 2)
+    whole = np.rint(_grown(pattern, Size(width, height))).astype(np.int8)
+    least = _coloured(np.maximum(-whole, room // 2).view(np.uint8))
+    most = _coloured(255 - np.maximum(whole, room // 2).view(np.uint8))
+    more = _coloured(whole.view(np.uint8))  # what is taken away is added too, since levels are counted round
     together = max(AT_ONCE // (min(STRIP, height) * width * 3), 1)
     for top in range(0, height, STRIP):  # a strip of rows at a time, which stays in the processor's cache
         rows = slice(top, top + STRIP)
@@ -147,5 +153,12 @@ def _add(frames: Frames, pattern: Plane, room: int, out: Frames) -> None:
             made = out[part, rows]
             np.maximum(frames[part, rows], least[rows], out=made)
             np.minimum(made, most[rows], out=made)
-            np.add(made, up[rows], out=made)
-            np.subtract(made, down[rows], out=made)
+            np.add(made, more[rows], out=made)
+
+
+def _coloured(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same for each of three colours [height, width, 3]."""
+    whole = np.empty((*plane.shape, 3), np.uint8)
+    for colour in range(3):
+        whole[..., colour] = plane
+    return whole

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from model.clip import Size
 from model.train.codecs import any_scene, clouds
@@ -63,5 +64,5 @@ def test_a_stronger_mark_keeps_more_in_rehearsal():
 
 
 def likeness_after(grey):
-    read = WAVES.chips(contrast(on_canvas(worn([grey])[0], 64)))
+    read = WAVES.chips(contrast(on_canvas(Image.fromarray(worn([grey])[0]), 64)))
     return float(read @ CHIPS) / float(np.linalg.norm(read) * np.linalg.norm(CHIPS))
