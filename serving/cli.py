@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -92,13 +93,16 @@ def up(
     if runtime not in ("local", "ray"):
         raise Refused(f"There is no runtime {runtime!r}. Use --runtime local or --runtime ray.")
     settings = load(_file(folder))
+    name = settings.cell.name
     if (other := _running(folder)) is not None:
         raise Refused(f"Process {other['pid']} runs this cell. Stop it with `equerry cell down {folder}` first.")
     say_little(settings.telemetry.level)
+    _tell_a_person(f"The cell {name} starts.")
     if runtime == "ray":
         _up_on_ray(settings, _file(folder))
     else:
         _up_here(settings)
+    _tell_a_person(f"The cell {name} is down.")
 
 
 def _up_here(settings: Any) -> None:
@@ -124,7 +128,7 @@ async def _serve(cell: Any, place: socket.socket, claim: Any) -> None:
             await asyncio.sleep(0.1)
         claim.tell({"draining": True, "jobs": 0})
 
-    _on((signal.SIGINT, signal.SIGTERM), stop.set)
+    _on((signal.SIGINT, signal.SIGTERM), lambda: _stop(stop))
     _on((signal.SIGUSR1,), lambda: draining.add(asyncio.ensure_future(drain())))
     await cell.run(stop, lambda text: print(text, flush=True), [place])
 
@@ -145,11 +149,23 @@ async def _serve_on_ray(cell: Any) -> None:
     stop = asyncio.Event()
 
     def listen() -> None:
-        _on((signal.SIGINT, signal.SIGTERM), stop.set)
+        _on((signal.SIGINT, signal.SIGTERM), lambda: _stop(stop))
         _on((signal.SIGUSR1,), cell.drained.set)
 
     listen()
     await cell.run(stop, lambda text: print(text, flush=True), listen)
+
+
+def _stop(stop: asyncio.Event) -> None:
+    if not stop.is_set():
+        _tell_a_person("The cell stops. Jobs that are not done are handed back and go on at the next start.")
+    stop.set()
+
+
+def _tell_a_person(text: str) -> None:
+    """A sign of life where somebody looks on; elsewhere standard error holds the log alone, one JSON object a line."""
+    if sys.stderr.isatty():
+        typer.echo(text, err=True)
 
 
 def _on(signals: tuple[signal.Signals, ...], call: Callable[[], object]) -> None:

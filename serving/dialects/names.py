@@ -103,5 +103,5 @@ NAMES: Final[Names] = MappingProxyType(
 def look_up(name: str, names: Names = NAMES) -> Name:
     """What a name means. Raises UnknownModel."""
     if name not in names:
-        raise UnknownModel(f"There is no model {shown(name)} here. Ask for the list of models, and name one of them.")
+        raise UnknownModel(f"There is no model {shown(name)} here. GET /v1/models is the list of models; name one.")
     return names[name]

@@ -61,6 +61,8 @@ def _first(error: ValidationError) -> BadField:
     field = "".join(letter if letter.isprintable() else "?" for letter in field)[:80]
     if found["type"] == "missing":
         return Missing(field, f"{field} is missing. Give it.")
+    if found["type"] == "extra_forbidden":
+        return BadField(field, f"{field}: there is no such field. /v1/jobs/openapi.json lists those there are.")
     said = f"{field}: {found['msg'][0].lower()}{found['msg'][1:]}."
     wrong_type = found["type"].endswith("_type") or found["type"].endswith("_parsing")
     return (BadType if wrong_type else BadField)(field, said)

@@ -145,7 +145,7 @@ class _Doors:
     async def model(self, request: Request) -> Response:
         name = request.path_params["model"]
         if name not in await self.desk.models(caller_of(request)):
-            raise UnknownModel("There is no such model here. Ask for the list of models, and name one of them.")
+            raise UnknownModel("There is no such model here. GET /v1/models is the list of models; name one.")
         return JSONResponse(render.model(name))
 
     async def create_file(self, request: Request) -> Response:

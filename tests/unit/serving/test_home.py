@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import equerry
+from serving import cli
 
 
 @pytest.fixture
@@ -92,3 +93,12 @@ def test_neighbours_are_in_the_catalogue(init, tmp_path):
 
     regions = json.loads((tmp_path / "eu/catalogue.json").read_text())["regions"]
     assert [each["id"] for each in regions] == ["own-eu/eu-par-1", "own-jp/jp-tyo-1"]
+
+
+@pytest.mark.parametrize(("looked_at", "said"), [(True, "The cell eu-par starts.\n"), (False, "")])
+def test_a_cell_speaks_to_a_person_and_leaves_the_log_alone(capsys, monkeypatch, looked_at, said):
+    monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: looked_at)
+
+    cli._tell_a_person("The cell eu-par starts.")
+
+    assert capsys.readouterr() == ("", said)

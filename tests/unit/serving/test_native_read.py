@@ -69,6 +69,11 @@ def test_what_is_wrong_is_named_with_its_field(body, error, field):
     assert (type(refused.value), refused.value.field) == (error, field)
 
 
+def test_a_misspelt_field_is_named_with_where_to_look():
+    with pytest.raises(BadField, match=r"^sise: there is no such field\. /v1/jobs/openapi\.json lists"):
+        read({"prompt": "x", "sise": "64x64"})
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
