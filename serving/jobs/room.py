@@ -32,9 +32,9 @@ class Held:
 class Room(Protocol):
     """What is asked of a store for each object."""
 
-    def hold_bytes(self, tenant: TenantId, name: str, more: int, most: int) -> None:
-        """Count so many further bytes under a name, before they are written. Raises Limited, and counts none, when the
-        tenant would then have more than `most`; of all gateways together, that is never exceeded."""
+    def hold_bytes(self, tenant: TenantId, name: str, size: int, most: int) -> None:
+        """Count `size` bytes in all under a name, before they are written. Raises Limited, and leaves the count as it
+        was, when the tenant would then have more than `most`; of all gateways together, that is never exceeded."""
 
     def settle_bytes(self, draft: str, name: str) -> None:
         """What was counted for a draft has become an object; one that was there already is counted once."""

@@ -22,7 +22,8 @@ class Rules:
     """How long a failed or cancelled job says what was asked for; then it expires like a film."""
 
     orphan_ms: int = 24 * 3_600_000
-    """How long an artefact that no job has finished with is kept: the film of a studio that lost its lease."""
+    """How long an artefact that its job did not deliver is kept: the film of a studio that lost its lease. Those of a
+    job that failed or was cancelled go when it ends."""
 
     webhook_base_ms: int = 5_000
     """Wait before the second try of a webhook; each further wait is twice as long."""

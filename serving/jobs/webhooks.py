@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final
@@ -22,6 +23,7 @@ from serving.jobs.job import State, TenantId
 from serving.jobs.records import Parcel
 from serving.jobs.store import Store
 
+log = logging.getLogger(__name__)
 Secret = Callable[[TenantId], str | None]  # `whsec_…` of a tenant; None when it has none, and then it is told nothing
 Post = Callable[[Parcel, Mapping[str, str], bytes], Awaitable[int]]  # vets the address, follows nothing, gives a status
 
@@ -82,7 +84,11 @@ class Courier:
     async def round(self, most: int = 20) -> int:
         """Tell what is due now; returns how many were taken. What is not taken comes again by itself, later."""
         parcels = await asyncio.to_thread(self._store.due_parcels, most)
-        return sum(await asyncio.gather(*map(self._tell, parcels)))
+        told = await asyncio.gather(*map(self._tell, parcels), return_exceptions=True)
+        for each in told:  # once all have ended
+            if isinstance(each, BaseException):
+                raise each
+        return sum(each is True for each in told)
 
     async def _tell(self, parcel: Parcel) -> bool:
         secret = self._secret(parcel.tenant)
@@ -93,6 +99,9 @@ class Courier:
         try:
             status = await self._post(parcel, headers_of(parcel, key_of(secret), seconds, body), body)
         except CellError:  # the address must not be called, or does not answer
+            return False
+        except Exception as error:  # noqa: BLE001 - what one address brings about keeps nobody else from being told
+            log.error("A webhook could not be sent.", extra={"job": parcel.job, "error": type(error).__name__})
             return False
         if not 200 <= status < 300:
             return False

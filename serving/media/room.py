@@ -110,14 +110,16 @@ class Fill:
 
 
 class _Count:
-    """Counts further bytes of one draft."""
+    """Counts further bytes of one draft. The store is told how many there are in all, which it may be told twice."""
 
     def __init__(self, room: Room, tenant: TenantId, name: str, most: int) -> None:
         self._room, self._tenant, self._name, self._most = room, tenant, name, most
+        self._size = 0
 
     async def __call__(self, more: int) -> None:
         """Raises Limited."""
-        await asyncio.to_thread(self._room.hold_bytes, self._tenant, self._name, more, self._most)
+        self._size += more
+        await asyncio.to_thread(self._room.hold_bytes, self._tenant, self._name, self._size, self._most)
 
 
 async def _counted(body: AsyncIterator[bytes], count: _Count) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ the job. What a job's end is, the log knows before its owner does.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -59,6 +60,7 @@ BEATS: Final = 4  # threads that renew leases, and nothing else
 EARS: Final = 2  # that wait for work and for cancels
 CLERKS: Final = 4  # that ask the store anything else
 HELPERS: Final = 2 + (os.cpu_count() or 1)  # that read media, render and mark: what is long
+SHORT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})  # what a machine may run out of
 NAMES: Final = {"video": "film.mp4", "thumbnail": "first.webp", "spritesheet": "sheet.jpg"}
 
 
@@ -221,7 +223,7 @@ class Studio:
             return False
         else:
             if job.cancel_requested:
-                await self.engine.cancel(hand.name)
+                await self._end_early(hand)
         return True
 
     async def _hear(self) -> None:
@@ -230,7 +232,7 @@ class Studio:
             with suppress(Unavailable):
                 for job in await self._ears(self.store.wait_for_cancel, self.name, self.habits.look_s):
                     for hand in self._hands_on(job):
-                        await self.engine.cancel(hand.name)
+                        await self._end_early(hand)
             await asyncio.sleep(0.05)  # a cancelled job is told of until it has ended
 
     async def _attend(self) -> None:
@@ -247,6 +249,11 @@ class Studio:
                 log.error("The engine is dead.", extra={"error": type(error).__name__})
                 await self.drain()
                 return
+
+    async def _end_early(self, hand: _Hand) -> None:
+        """As its owner wants."""
+        hand.unwanted = True
+        await self.engine.cancel(hand.name)
 
     async def _drop(self, hand: _Hand) -> None:
         hand.stale = True
@@ -274,14 +281,19 @@ class Studio:
             await self._stopped(hand)
         except ModelRefused as error:
             await self._fail(hand, "invalid_request", str(error))
-        except (ModelUnavailable, Unavailable, PolicyError) as error:
-            log.error("A job was handed back.", extra={"job": job.id, "error": type(error).__name__})
-            self._pause.failed()  # before the job waits again, or this studio would be the first to see it
-            self._doubt.set()
-            await self._hand_back(hand)
         except Exception as error:  # noqa: BLE001 - whatever a job raises ends this job alone
+            if _passes(error):
+                await self._rest_from(hand, error)
+                return
             log.error("A job failed.", extra={"job": job.id, "error": type(error).__name__})
             await self._fail(hand, "generation_failed", "The film could not be made. Ask for it again.")
+
+    async def _rest_from(self, hand: _Hand, error: Exception) -> None:
+        """Something that the job needs is away, by no fault of its own."""
+        log.error("A job was handed back.", extra={"job": hand.job.id, "error": type(error).__name__})
+        self._pause.failed()  # before the job waits again, or this studio would be the first to see it
+        self._doubt.set()
+        await self._hand_back(hand)
 
     async def _make(self, hand: _Hand) -> None:
         job, began = hand.job, monotonic()
@@ -298,11 +310,15 @@ class Studio:
             await self._decode(hand, ready, shot)
         hand.decoded = True
         self._freed.set()
+        delivery = await self._mark(hand, shot)
+        with stage(self.eyes, "deliver"):
+            await self._deliver(hand, order, shot, delivery, began)
+
+    async def _mark(self, hand: _Hand, shot: Shot) -> Delivery:
         with stage(self.eyes, "marks"):
             delivery = await self._help(shot.deliver)
         hand.check()
-        with stage(self.eyes, "deliver"):
-            await self._deliver(hand, order, shot, delivery, began)
+        return delivery
 
     def _asked(self, order: Order) -> Asked:
         return Asked(DataClass(order.data_class), Purpose.GENERATION, order.subject, self.now() // DAY)
@@ -493,6 +509,7 @@ class _Hand:
     given: int = 0  # bytes of media that came with it
     decoded: bool = False  # and on its way out
     handed_back: bool = False
+    unwanted: bool = False  # by its owner
     stale: bool = False
     whole: bool = False  # all of the film is made by this hand
     slots: int = 0  # drawn by its engine
@@ -503,9 +520,17 @@ class _Hand:
         return f"{self.job.id}.{self.job.fence}"
 
     def check(self) -> None:
-        """Raises StaleFence when the job is somebody else's."""
+        """Raises StaleFence when the job is somebody else's, Stopped when its owner does not want it."""
         if self.stale:
             raise StaleFence("The lease is gone.")
+        if self.unwanted:
+            raise Stopped("The owner has cancelled the film.")
+
+
+def _passes(error: Exception) -> bool:
+    """Whether what went wrong is away or full, and may be there again or have room."""
+    away = isinstance(error, (ModelUnavailable, Unavailable, PolicyError))
+    return away or (isinstance(error, OSError) and error.errno in SHORT)
 
 
 async def _all(*works: Awaitable[Result]) -> list[Result]:

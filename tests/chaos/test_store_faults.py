@@ -339,6 +339,17 @@ def test_a_worker_that_freezes_in_mid_write_holds_nobody_up_for_long(mortal):
         worker.join()
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["not-persisted", "persisted"])
+def test_bytes_whose_count_is_told_twice_are_counted_once(store, after):
+    for size in (4, 7):
+        with commit_that_is_lost(store, after=after):
+            store.hold_bytes(TENANT, f"{TENANT}/drafts/a", size, most=9)
+    with commit_that_is_lost(store, after=after):
+        store.settle_bytes(f"{TENANT}/drafts/a", f"{TENANT}/uploads/x")
+
+    assert store.bytes_held(TENANT) == 7
+
+
 def test_a_claim_whose_answer_is_lost_is_reaped(store):
     submit(store, 1)
     with commit_that_is_lost(store, after=True):

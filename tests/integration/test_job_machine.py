@@ -19,6 +19,7 @@ from tests.integration.worlds import Postgres, Sqlite, World, in_memory
 TENANTS = st.sampled_from([TenantId("t-1"), TenantId("t-2")])
 FEW = st.integers(0, 3)
 WAITS = st.sampled_from([0, 1, 50, 29_999, 30_000, 3_600_000, 86_400_000])
+JUMPS = WAITS | st.sampled_from([-1, -30_000, -3_600_000])  # of a clock that somebody sets
 SMALL = st.none() | st.sampled_from(["a", "b"])
 
 
@@ -147,7 +148,12 @@ class Machine(RuleBasedStateMachine):
         for parcel in self.both("due_parcels")[:1]:
             self.both("delivered", parcel.event)
 
-    @rule(ms=WAITS)
+    @rule()
+    def ends(self) -> None:
+        assert self.both("unlogged", 2) == self.both("unlogged", 100)[:2]
+        self.both("logged", [job for _, job in self.both("unlogged", 1)])
+
+    @rule(ms=JUMPS)
     def wait(self, ms) -> None:
         for world in self.worlds:
             world.jump(ms)

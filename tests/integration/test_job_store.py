@@ -641,6 +641,26 @@ def test_a_film_lives_as_long_as_its_job_says(world):
     assert world.store.artefact(ACME, film.key) == replace(film, expires=START + 2 * RULES.orphan_ms)
 
 
+@pytest.mark.parametrize("end", ["fail", "stop", "delete", "reap"])
+def test_what_a_job_without_a_film_has_stored_goes_when_it_ends(world, end):
+    job = running(world)
+    if end == "delete":  # while the film is on its way out: its objects are noted after that
+        world.store.delete(ACME, job.id)
+    world.store.note(artefact(job), job.fence)
+    if end == "fail":
+        world.store.fail(job.id, job.fence, error="x", text="y")
+    elif end == "reap":
+        world.store.cancel(ACME, job.id)
+        world.jump(RULES.lease_ms)
+        world.store.reap()
+    else:
+        if end == "stop":
+            world.store.cancel(ACME, job.id)
+        world.store.stop(job.id, job.fence)
+
+    assert [each.key for each in world.store.due_artefacts()] == [artefact(job).key]
+
+
 def test_an_artefact_of_another_tenant_is_not_there(world):
     job = running(world)
     world.store.note(artefact(job), job.fence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from serving.errors import CellError, UnknownJob
@@ -191,9 +190,7 @@ class MemoryCounter:
             found = self._t.owned(tenant, job)
             gone = {"deleted": self._t.clock(), **_WIPED}
             self._t.forget_address(job)
-            for stored in self._t.artefacts.values():
-                if stored.artefact.job == job:
-                    stored.artefact = replace(stored.artefact, expires=min(stored.artefact.expires, self._t.clock()))
+            self._t.drop_artefacts(job)
             if found.state is State.QUEUED:
                 return self._t.move(found, State.CANCELLED, cancel_requested=True, **gone)
             if found.terminal and found.state is not State.EXPIRED:

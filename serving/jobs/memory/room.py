@@ -15,13 +15,12 @@ class MemoryRoom:
 
     _t: Tables
 
-    def hold_bytes(self, tenant: TenantId, name: str, more: int, most: int) -> None:
+    def hold_bytes(self, tenant: TenantId, name: str, size: int, most: int) -> None:
         with self._t.lock:
-            if self.bytes_held(tenant) + more > most:
-                raise no_room(most)
             there = self._t.counted.get(name)
-            held = Held(name=name, tenant=tenant, bytes=more + (there[0].bytes if there else 0))
-            self._t.counted[name] = (held, self._t.clock())
+            if self.bytes_held(tenant) + size - (there[0].bytes if there else 0) > most:
+                raise no_room(most)
+            self._t.counted[name] = (Held(name=name, tenant=tenant, bytes=size), self._t.clock())
 
     def settle_bytes(self, draft: str, name: str) -> None:
         with self._t.lock:

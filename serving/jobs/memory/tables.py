@@ -101,6 +101,7 @@ class Tables:
         if state in (State.FAILED, State.CANCELLED):
             values |= {"reserved": 0}
             self.unlogged[job.id] = now
+            self.drop_artefacts(job.id)
         new = self.change(job, state=state, **values)
         self.record(new, now, new.owner or job.owner)
         if new.terminal:
@@ -112,6 +113,12 @@ class Tables:
     def record(self, job: Job, now: int, owner: str | None) -> None:
         """Add an event."""
         self.events.append(Event(job=job.id, at=now, state=job.state, fence=job.fence, owner=owner, note=job.error))
+
+    def drop_artefacts(self, job: JobId) -> None:
+        """Nobody shall have what this job has stored."""
+        for stored in self.artefacts.values():
+            if stored.artefact.job == job:
+                stored.artefact = replace(stored.artefact, expires=min(stored.artefact.expires, self.clock()))
 
     def forget_address(self, job: JobId) -> None:
         """Nobody is told of this job's end any more, and where to is forgotten."""

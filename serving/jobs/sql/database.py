@@ -92,11 +92,14 @@ class Database:
 
     @contextmanager
     def exclusively(self) -> Iterator[Connection]:
-        """One transaction, with no other process in here."""
-        with self._writer, self._engine.begin() as connection:
-            if self.dialect == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            yield connection
+        """One transaction, with no other process in here. Raises Unavailable and Broken as all others do."""
+        try:
+            with self._writer, self._engine.begin() as connection:
+                if self.dialect == "postgresql":
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                yield connection
+        except SQLAlchemyError as error:
+            raise _named(error) from None
 
     def close(self) -> None:
         """Let go of everything, and wake those who wait."""

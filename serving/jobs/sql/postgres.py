@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
@@ -20,6 +21,15 @@ _OPTIONS: Final = (
     "idle_in_transaction_session_timeout=5s",  # a worker that freezes in mid-write lets go of its rows
     "lock_timeout=8s",
 )
+#: A server that has vanished without a word is given up after about so long as one that refuses; by itself a system
+#: may wait for two hours, or for a quarter of one when something was sent, and all who wait for that with it.
+_SOON: Final[Mapping[str, Any]] = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 5,  # seconds of silence before it is asked
+    "keepalives_interval": 2,  # seconds between two questions
+    "keepalives_count": 3,  # that may stay without an answer
+    "tcp_user_timeout": 10_000,  # milliseconds in which what was sent must have arrived
+}
 CONNECTIONS: Final = 17  # of one process; settings may say otherwise
 _LOOK_S: Final = 0.5  # between two looks at whether the feed should end
 _PASSING: Final = (
@@ -51,7 +61,11 @@ def _engine(address: URL, connections: int, **options: Any) -> Engine:
         max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,  # they hold prompts
-        connect_args={"options": " ".join(f"-c {option}" for option in _OPTIONS), "application_name": "equerry"},
+        connect_args={
+            "options": " ".join(f"-c {option}" for option in _OPTIONS),
+            "application_name": "equerry",
+            **_SOON,
+        },
         **options,
     )
 
@@ -92,7 +106,7 @@ class WireFeed:
                 self._end.wait(_LOOK_S)
 
     def _listen(self, bell: Bell) -> None:
-        with psycopg.connect(self._conninfo, autocommit=True) as wire:
+        with psycopg.connect(self._conninfo, autocommit=True, **_SOON) as wire:
             wire.execute(f"LISTEN {CHANNEL}")
             bell.ring()
             while not self._end.is_set():

@@ -432,8 +432,8 @@ SELECT 0 AS busy --@postgresql
 -- Room ---------------------------------------------------------------------------------------------------------------
 
 -- :name hold_bytes
-INSERT INTO held_bytes (name, tenant, bytes, since) VALUES (:own, :tenant, :more, now_ms())
-ON CONFLICT (name) DO UPDATE SET bytes = held_bytes.bytes + excluded.bytes, since = excluded.since
+INSERT INTO held_bytes (name, tenant, bytes, since) VALUES (:own, :tenant, :size, now_ms())
+ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes, since = excluded.since
 
 -- :name settle_bytes
 INSERT INTO held_bytes (name, tenant, bytes, since)

@@ -15,9 +15,9 @@ class SqlRoom:
 
     _db: Database
 
-    def hold_bytes(self, tenant: TenantId, name: str, more: int, most: int) -> None:
+    def hold_bytes(self, tenant: TenantId, name: str, size: int, most: int) -> None:
         def work(run: Run) -> None:
-            run("hold_bytes", own=name, tenant=tenant, more=more)  # whose trigger locks the sum until the end
+            run("hold_bytes", own=name, tenant=tenant, size=size)  # whose trigger locks the sum until the end
             if run("bytes_held", tenant=tenant)[0]["bytes"] > most:
                 raise no_room(most)  # which undoes it
 

@@ -109,7 +109,7 @@ def world(*answers: int | Exception):
 
 
 def test_an_event_is_told_until_it_is_taken_and_never_again():
-    now, door, courier = world(500, Unavailable("away"), 302, 204)
+    now, door, courier = world(500, Unavailable("away"), ValueError("what nobody thought of"), 204)
 
     taken = []
     for _ in range(6):

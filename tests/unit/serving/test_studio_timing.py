@@ -18,9 +18,10 @@ from serving.errors import Broken, Unavailable
 from serving.gate import Place
 from serving.jobs.job import Job, JobId, State
 from serving.jobs.memory import MemoryStore
+from serving.jobs.records import Artefact
 from serving.studio.marker import Delivery
 from serving.studio.studio import _Hand
-from tests.unit.serving.studios import Engine, a_store_with_a_job, a_studio, claims_of, submit, until
+from tests.unit.serving.studios import ACME, Engine, a_store_with_a_job, a_studio, claims_of, raising, submit, until
 
 PLACE = Place(cell="eu", region="own/par", evidence="declared", egress="0" * 64, accelerator="cpu")
 FILM = SimpleNamespace(order=SimpleNamespace(known=None, chunks=2))
@@ -48,7 +49,8 @@ class Slow(Engine):
     async def cancel(self, job: str) -> None:
         await super().cancel(job)
         await asyncio.sleep(0)  # others may have their turn here
-        self.films[job].set()
+        if job in self.films:
+            self.films[job].set()
 
 
 NO_CODES = SimpleNamespace(numel=lambda: 0)
@@ -194,6 +196,60 @@ def test_a_drain_while_an_earlier_hand_is_dropped_hands_the_new_one_back_too(mon
     asyncio.run(story())
 
     assert (store.look(job).state, store.look(job).fence, claims_of(store, job)) == (State.QUEUED, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "end"), [(OSError(28, "No space left on device"), State.QUEUED), (OSError(12, "memory"), State.FAILED)]
+)
+def test_a_job_that_a_full_disk_ends_waits_and_one_that_a_fault_ends_does_not(monkeypatch, error, end):
+    store, job = a_store_with_a_job()
+    studio = a_studio(store, pen=Pen(9), pause_s=600.0)
+    studio.place = PLACE
+    monkeypatch.setattr(studio, "_make", raising(error))
+
+    async def story() -> None:
+        working = asyncio.create_task(studio.run())
+        await until(lambda: claims_of(store, job) == 1 and not studio.busy)
+        await studio.drain()
+        await asyncio.wait_for(working, 30)
+
+    asyncio.run(story())
+
+    assert store.look(job).state is end
+
+
+def test_a_film_that_is_cancelled_while_it_is_marked_is_not_stored(monkeypatch):
+    store, job = a_store_with_a_job()
+    pen, marking, marked = Pen(9), threading.Event(), threading.Event()
+    studio = a_studio(store, Slow(), pen=pen)
+    studio.place = PLACE
+
+    def deliver() -> None:
+        marking.set()
+        marked.wait(60)
+
+    shot: Any = SimpleNamespace(deliver=deliver)
+
+    async def make(hand: _Hand) -> None:
+        await studio._mark(hand, shot)
+        store.note(Artefact(key="film", tenant=ACME, job=job, sha256="", key_id="", expires=0), hand.job.fence)
+
+    monkeypatch.setattr(studio, "_make", make)
+
+    async def story() -> None:
+        working = asyncio.create_task(studio.run())
+        await until(marking.is_set)
+        store.cancel(ACME, job)
+        await until(lambda: all(hand.unwanted for hand in studio._at_work.values()))
+        marked.set()
+        await until(lambda: store.look(job).terminal)
+        await studio.drain()
+        await asyncio.wait_for(working, 30)
+
+    asyncio.run(story())
+
+    assert store.look(job).state is State.CANCELLED
+    assert store.living(["film"]) == set()
 
 
 class Pen:

@@ -1,4 +1,4 @@
-"""Ends that the residency log has not heard of yet."""
+"""Ends that the residency log has not heard of yet; and what a job without a film has stored goes at once."""
 
 from __future__ import annotations
 
