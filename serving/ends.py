@@ -8,6 +8,7 @@ told twice is no fault: a request may have had several workers.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from policies.errors import PolicyError
@@ -15,7 +16,7 @@ from policies.log.entry import Execution
 from serving.gate import Pen, Place
 from serving.jobs.store import Keep
 
-__all__ = ["MOST", "tell_ends"]
+__all__ = ["MOST", "tell_all", "tell_ends"]
 
 MOST: Final = 256  # of one go; the log takes them in one commit or two
 
@@ -25,15 +26,20 @@ async def tell_ends(store: Keep, pen: Pen, place: Place) -> int:
     away; then nothing counts as told."""
     told = 0
     while some := await asyncio.to_thread(store.unlogged, MOST):
-        try:
-            async with asyncio.TaskGroup() as group:
-                for tenant, job in some:
-                    group.create_task(_tell(pen, place, tenant, job))
-        except* PolicyError as errors:
-            raise errors.exceptions[0] from None
+        await tell_all(pen, place, some)
         await asyncio.to_thread(store.logged, [job for _, job in some])
         told += len(some)
     return told
+
+
+async def tell_all(pen: Pen, place: Place, ended: Sequence[tuple[str, str]]) -> None:
+    """Writes an end without output for each tenant and job. Raises PolicyError; then some may be written."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for tenant, job in ended:
+                group.create_task(_tell(pen, place, tenant, job))
+    except* PolicyError as errors:
+        raise errors.exceptions[0] from None
 
 
 async def _tell(pen: Pen, place: Place, tenant: str, job: str) -> None:

@@ -1,5 +1,5 @@
-"""What a cell does from time to time, whoever asks: new rules, lost leases, notes to clients, films past their time,
-and its log's heads to witnesses."""
+"""What a cell does from time to time, whoever asks: new rules, lost leases, notes to clients, ends that the log has not
+heard of, films past their time, and its log's heads to witnesses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from serving.control import ControlLog, own_control
 from serving.duties import Duties
 from serving.ends import tell_ends
 from serving.jobs.webhooks import Courier
+from serving.ledger import Ledger
+from serving.loose import LooseEnds
 from serving.offer import chores
 from serving.parts import Parts, now_ms
 from serving.telling import courier
@@ -32,6 +34,7 @@ class House:
         self.chores = chores(parts.settings, parts.store, parts.objects, parts.pen, parts.books, parts.keyring)
         self.courier = courier(parts.settings, parts.store, secrets.token_bytes)
         self.vouchers = vouchers(parts.settings, parts.ledger, parts.watch.eyes)
+        self.loose = _loose(parts)
         self.control = ControlLog(parts.books.store, lambda: own_control(parts.settings, now_ms))
 
     @property
@@ -63,10 +66,15 @@ class House:
     async def _upkeep(self) -> None:
         """What may take its time: ten thousand objects are not deleted in a turn, and lost leases do not wait."""
         while True:
-            await self.duties.do("ends", lambda: tell_ends(self.parts.store, self.parts.pen, self.parts.place))
+            await self.duties.do("ends", self._ends)
             await self.duties.do("expiry", self._expire)
             await self.chores.turn(self.duties)
             await asyncio.sleep(EXPIRY * TURN)
+
+    async def _ends(self) -> None:
+        await tell_ends(self.parts.store, self.parts.pen, self.parts.place)
+        if self.loose is not None:
+            await self.loose.round()
 
     async def _notes(self, courier: Courier) -> None:
         while True:
@@ -101,3 +109,12 @@ class House:
         for artefact in await asyncio.to_thread(store.due_artefacts):
             await objects.delete(artefact.key)  # type: ignore[arg-type]  # a key as the store keeps it
             await asyncio.to_thread(store.gone, artefact.key)
+
+
+def _loose(parts: Parts) -> LooseEnds | None:
+    """Where the log is not written, nobody reads on in it."""
+    ledger = parts.ledger
+    if not isinstance(ledger, Ledger):
+        return None
+    log = ledger.pen.log
+    return LooseEnds(ledger.folder, lambda: log.head.checkpoint.size, parts.store, parts.pen, parts.place, now_ms)
