@@ -228,7 +228,7 @@ def drain(folder: Folder, seconds: Annotated[int, typer.Option(help="How long to
     told = _running(folder)
     if told is None:
         raise Unavailable("The cell does not run.")
-    os.kill(told["pid"], signal.SIGUSR1)
+    _signal(told, signal.SIGUSR1)
     end = time.monotonic() + seconds
     while not (told := _running(folder) or {}).get("draining") or told.get("jobs", 1):
         if time.monotonic() > end or not told:
@@ -246,8 +246,7 @@ def down(folder: Folder, seconds: Annotated[int, typer.Option(help="How long to 
     if told is None:
         typer.echo("The cell does not run.")
         return
-    with suppress(ProcessLookupError):
-        os.kill(told["pid"], signal.SIGTERM)
+    _signal(told, signal.SIGTERM)
     end = time.monotonic() + seconds
     while _running(folder) is not None:
         if time.monotonic() > end:
@@ -291,6 +290,14 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="equerry-demo-") as folder:
         Story(Path(folder), out, Console()).tell()
+
+
+def _signal(told: dict[str, Any], name: signal.Signals) -> None:
+    try:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(told["pid"], name)
+    except PermissionError:
+        raise Refused(f"Process {told['pid']} runs this cell, and is another user's. Ask as that user.") from None
 
 
 def _file(folder: Path) -> Path:

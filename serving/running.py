@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from serving.errors import Refused
 from serving.settings import CellSettings
 
 __all__ = ["Claim", "who_runs"]
@@ -50,14 +51,23 @@ class Claim:
 
 
 def who_runs(settings: CellSettings) -> dict[str, Any] | None:
-    """What is noted, or None when that process does not live any more."""
+    """What is noted, or None when that process does not live any more. Raises Refused when the note is another's."""
+    note = settings.folders.state / RUNNING
     try:
-        told: dict[str, Any] = json.loads((settings.folders.state / RUNNING).read_text("utf-8"))
-        os.kill(told["pid"], 0)
+        told: dict[str, Any] = json.loads(note.read_text("utf-8"))
+        _alive(told["pid"])
         began = _began(told["pid"])
+    except PermissionError:
+        raise Refused(f"{note} is not yours to read. Ask as the user who runs the cell, or as root.") from None
     except (OSError, ValueError, KeyError):
         return None
     return told if told.get("began", began) == began else None
+
+
+def _alive(pid: int) -> None:
+    """Raises ProcessLookupError for a process that is gone. Another user's process lives, though it cannot be told."""
+    with suppress(PermissionError):
+        os.kill(pid, 0)
 
 
 def _began(pid: int) -> str:

@@ -180,7 +180,7 @@ def _named(error: SQLAlchemyError) -> Broken | Unavailable:
         )
     return Unavailable(
         f"The job store does not answer ({kind}). Nothing was promised; try again, and see that the database runs, "
-        "its disk has room and its tables are migrated."
+        "its disk has room, a file of it is yours to read and write, and its tables are migrated."
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from serving.errors import Refused
 from serving.running import RUNNING, Claim, who_runs
 
 
@@ -57,3 +58,22 @@ def test_another_process_that_has_the_number_of_a_killed_one_does_not_run_the_ce
         assert who_runs(settings) is None
     finally:
         other.communicate(b"\n")
+
+
+def test_a_process_of_another_user_runs_the_cell_all_the_same(settings, monkeypatch):
+    with Claim(settings, "local"):
+        monkeypatch.setattr(os, "kill", _forbidden)
+
+        assert (who_runs(settings) or {})["pid"] == os.getpid()
+
+
+def test_a_note_that_others_keep_is_said_and_is_not_taken_for_no_note(settings, monkeypatch):
+    with Claim(settings, "local"):
+        monkeypatch.setattr(Path, "read_text", _forbidden)
+
+        with pytest.raises(Refused, match=r"running\.json is not yours to read"):
+            who_runs(settings)
+
+
+def _forbidden(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
