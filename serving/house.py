@@ -106,9 +106,10 @@ class House:
     async def _expire(self) -> None:
         store, objects = self.parts.store, self.parts.objects
         await asyncio.to_thread(store.expire)
-        for artefact in await asyncio.to_thread(store.due_artefacts):
-            await objects.delete(artefact.key)  # type: ignore[arg-type]  # a key as the store keeps it
-            await asyncio.to_thread(store.gone, artefact.key)
+        while due := await asyncio.to_thread(store.due_artefacts):  # all of them, or a busy cell would fall behind
+            for artefact in due:
+                await objects.delete(artefact.key)  # type: ignore[arg-type]  # a key as the store keeps it
+                await asyncio.to_thread(store.gone, artefact.key)
 
 
 def _loose(parts: Parts) -> LooseEnds | None:

@@ -7,9 +7,11 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from model.checkpoint import load
+from serving.cluster.bench import STUCK, Pulse
 from serving.errors import CellError
 from serving.gateway import FIRST_CHUNK_MS, Facts, Gateway
 from serving.house import House
@@ -39,6 +41,7 @@ class LocalCell:
         self.front, self.app = self.gateway.front, self.gateway.app
         self.house = House(parts)
         self.selftest = selftest_of(parts, self.gateway.detector)
+        self.pulse = Pulse()
         self.failed = ""  # which of its works has stopped, if one has, and why
 
     def _chunk_ms(self) -> float:
@@ -49,7 +52,15 @@ class LocalCell:
         return 1000 * slots / stats.slots_per_second if stats.slots_per_second else FIRST_CHUNK_MS
 
     async def _missing(self) -> str:
-        return self.failed or self.house.missing or self.selftest.missing
+        return self.failed or self._stuck() or self.house.missing or self.selftest.missing
+
+    def _stuck(self) -> str:
+        """An engine whose core is held up draws nothing, and its jobs stay in hand: leases are renewed all the same."""
+        try:
+            self.pulse.check(self.engine.stats(), monotonic())
+        except CellError:
+            return f"the engine: no step for {STUCK:g} s, while films wait for it; if it stays so, restart the cell"
+        return ""
 
     async def run(self, stop: asyncio.Event, told: Callable[[str], None], sockets: list[socket.socket]) -> None:
         """Serves until `stop`, then drains: jobs that are not done are handed back, and go on at the next start."""

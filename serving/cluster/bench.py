@@ -33,12 +33,12 @@ class Pulse:
     """Whether an engine gets anywhere. It remembers the last look."""
 
     def __init__(self) -> None:
-        self._steps, self._since = -1, 0.0
+        self._steps, self._since, self._rested = -1, 0.0, True
 
     def check(self, stats: Stats, now: float) -> None:
         """Raises Unavailable for an engine that has had films and made no step for too long; `now` in seconds."""
-        if stats.steps != self._steps or not stats.running:
-            self._steps, self._since = stats.steps, now
+        if stats.steps != self._steps or not stats.running or self._rested:  # who looks seldom knows no beginning
+            self._steps, self._since, self._rested = stats.steps, now, not stats.running
         elif now - self._since > STUCK:
             raise Unavailable(f"The engine has made no step for {now - self._since:.0f} s. It is started again.")
 

@@ -367,16 +367,14 @@ class Studio:
         job, known = hand.job, ready.order.known
         first = 0 if known is None else len(known.video)
         if known is not None:
-            await self._help(shot.add, known)
+            await self._develop(hand, shot, known)
         done = joined(await self._off(self._kept, job)) if job.chunks_done else None
         if done is not None:
-            await self._help(shot.add, done)
+            await self._develop(hand, shot, done)
         hand.whole = done is None and job.attempts == 1
         have = first + (0 if done is None else len(done.video))
         if have < ready.order.chunks:
-            if hand.handed_back:  # while the engine did not know of the film, and could not be told
-                raise Stopped("The studio is drained. Another one goes on with the film.")
-            hand.check()
+            hand.check_early()
             task = Task(job=hand.name, order=ready.order, done=done, salt=job.tenant)
             with decoding(self.eyes, self.model, chunks=ready.order.chunks, resumed=have - first) as seen:
                 async with aclosing(self.engine.submit(task)) as chunks:  # an end of any kind frees its place at once
@@ -386,6 +384,12 @@ class Studio:
                         seen.chunk(slots)
                         hand.slots += slots
                         await self._help(self._take_in, job, chunk.number - first, chunk.codes, shot)
+
+    async def _develop(self, hand: _Hand, shot: Shot, codes: Codes) -> None:
+        """What is there already. Chunk by chunk, so that neither a drain nor a cancel waits for all of a long film."""
+        for number in range(len(codes.video)):
+            hand.check_early()
+            await self._help(shot.add, codes[number : number + 1])
 
     def _take_in(self, job: Job, chunk: int, codes: Codes, shot: Shot) -> None:
         """In one trip to a thread: threads of one interpreter take turns, and each trip waits for two."""
@@ -525,6 +529,12 @@ class _Hand:
             raise StaleFence("The lease is gone.")
         if self.unwanted:
             raise Stopped("The owner has cancelled the film.")
+
+    def check_early(self) -> None:
+        """As `check`, while the engine does not know of the film and cannot be told: Stopped after a drain too."""
+        self.check()
+        if self.handed_back:
+            raise Stopped("The studio is drained. Another one goes on with the film.")
 
 
 def _passes(error: Exception) -> bool:

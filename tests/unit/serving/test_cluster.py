@@ -28,6 +28,7 @@ from serving.cluster.remote import MOST_WAITING, RemoteLedger
 from serving.cluster.scaling import Scaling, wanted
 from serving.errors import Refused, Unavailable
 from serving.home import Site, make_home, own_key, today
+from serving.local import LocalCell
 from serving.media.marks.selftest import Outcome
 from serving.settings import Listen
 from serving.telemetry.foreign import sifted
@@ -286,6 +287,28 @@ def test_an_engine_that_has_films_and_makes_no_step_is_replaced():
 
     with pytest.raises(Unavailable, match="no step for 91 s"):
         pulse.check(stats(7, 2), STUCK + 1)
+
+
+def test_a_film_that_has_just_begun_after_a_long_rest_is_not_held_against_the_engine():
+    pulse = Pulse()
+    pulse.check(stats(7, 0), 0)
+
+    pulse.check(stats(7, 1), 10 * STUCK)
+    with pytest.raises(Unavailable):
+        pulse.check(stats(7, 1), 11 * STUCK + 1)
+
+
+def test_a_cell_in_one_process_is_not_ready_while_its_engine_is_held_up(monkeypatch):
+    now, steps = [0.0], [7]
+    monkeypatch.setattr("serving.local.monotonic", lambda: now[0])
+    cell: Any = SimpleNamespace(pulse=Pulse(), engine=SimpleNamespace(stats=lambda: stats(steps[0], 1)))
+    told = []
+    for step in (0, 0, 1):
+        steps[0] += step
+        told.append(LocalCell._stuck(cell))
+        now[0] += STUCK + 1
+
+    assert [bool(each) for each in told] == [False, True, False]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=30))

@@ -19,6 +19,8 @@ from serving.duties import LONG, Duties
 from serving.errors import Unavailable
 from serving.home import Site, make_home, own_key, today
 from serving.house import House
+from serving.jobs.job import TenantId
+from serving.jobs.records import Artefact
 from serving.ledger import Ledger
 from serving.parts import Parts, build
 from serving.settings_file import load
@@ -150,6 +152,17 @@ def test_the_house_goes_on_whatever_one_of_its_duties_raises(parts, monkeypatch,
         return alive and again.is_set()
 
     assert asyncio.run(story())
+
+
+def test_all_that_is_due_is_deleted_in_one_go_however_much_it_is(parts):
+    for number in range(150):
+        parts.store.keep(
+            Artefact(key=f"t-1/uploads/{number}", tenant=TenantId("t-1"), job=None, sha256="", key_id="", expires=0)
+        )
+
+    asyncio.run(House(parts)._expire())
+
+    assert list(parts.store.due_artefacts()) == []
 
 
 def test_lost_leases_do_not_wait_for_an_erasure_that_takes_long(parts, monkeypatch):

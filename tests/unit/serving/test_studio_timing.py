@@ -9,9 +9,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 
 from model.engine import Chunk, Task
 from model.errors import BadRequest, Stopped
+from model.generate import Codes
 from policies.errors import Unavailable as LogAway
 from policies.log.entry import Entry, Execution, Manifest, Marked, Watermark
 from serving.errors import Broken, Unavailable
@@ -56,6 +58,10 @@ class Slow(Engine):
 NO_CODES = SimpleNamespace(numel=lambda: 0)
 
 
+def two_chunks() -> Codes:
+    return Codes(torch.zeros(2, 1, 1, dtype=torch.int64), torch.zeros(2, 1, dtype=torch.int64))
+
+
 def test_leases_are_renewed_while_more_films_are_rendered_than_there_are_threads(monkeypatch):
     renewed, held = set[JobId](), threading.Event()
 
@@ -68,7 +74,7 @@ def test_leases_are_renewed_while_more_films_are_rendered_than_there_are_threads
     jobs = submit(store, 60)
     studio = a_studio(store, most=60, beat_s=0.01)
     shot: Any = SimpleNamespace(add=lambda _: held.wait(60))
-    film: Any = SimpleNamespace(order=SimpleNamespace(known=SimpleNamespace(video=(1, 2)), chunks=2))
+    film: Any = SimpleNamespace(order=SimpleNamespace(known=two_chunks(), chunks=2))
     monkeypatch.setattr(studio, "_make", lambda hand: studio._decode(hand, film, shot))
 
     async def story() -> None:
@@ -250,6 +256,51 @@ def test_a_film_that_is_cancelled_while_it_is_marked_is_not_stored(monkeypatch):
 
     assert store.look(job).state is State.CANCELLED
     assert store.living(["film"]) == set()
+
+
+@pytest.mark.parametrize(("how", "end"), [("drain", State.QUEUED), ("cancel", State.CANCELLED), ("lose", State.QUEUED)])
+def test_a_film_that_is_taken_up_again_is_not_rendered_to_its_last_chunk_before_anybody_is_heard(monkeypatch, how, end):
+    now, added = 0, list[int]()
+    store, job = a_store_with_a_job(clock=lambda: now)
+    rendering, heard = threading.Event(), threading.Event()
+    studio = a_studio(store, Slow(), pen=Pen(9), beat_s=0.01, pause_s=600.0)
+    studio.place = PLACE
+
+    def add(codes: Codes) -> None:
+        added.append(len(codes.video))
+        rendering.set()
+        heard.wait(60)
+
+    film: Any = SimpleNamespace(order=SimpleNamespace(known=two_chunks(), chunks=9))
+    shot: Any = SimpleNamespace(add=add)
+
+    async def make(hand: _Hand) -> None:
+        await studio._decode(hand, film, shot)
+
+    monkeypatch.setattr(studio, "_make", make)
+
+    async def story() -> None:
+        nonlocal now
+        working = asyncio.create_task(studio.run())
+        await until(rendering.is_set)
+        (hand,) = studio._at_work.values()
+        if how == "cancel":
+            store.cancel(ACME, job)
+        elif how == "lose":
+            studio._draining.set()  # or it would claim the job again
+            now += 3_600_000
+            store.reap()
+        else:
+            await studio.drain()
+        await until(lambda: hand.unwanted or hand.stale or hand.handed_back)
+        heard.set()
+        await studio.drain()
+        await asyncio.wait_for(working, 30)
+
+    asyncio.run(story())
+
+    assert added == [1]
+    assert store.look(job).state is end
 
 
 class Pen:
