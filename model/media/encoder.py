@@ -13,9 +13,10 @@ What may surprise:
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from heapq import merge
+from math import lcm
+from operator import itemgetter
 from typing import Any, Final
 
 import av
@@ -44,7 +45,9 @@ SOUND: Final = {
     "aac_coder": "fast",  # the other takes five times as long, and what it writes is less like the sound
     "aac_pns": "0",  # noise is kept as it is: a watermark may be in it
     "aac_tns": "0",  # it shapes noise in time, and costs clicks 10 dB of their likeness
-    "global_quality": str(2 * 118),  # constant quality, 118 is FFmpeg's 1; a constant rate takes each frame several times
+    "global_quality": str(
+        2 * 118
+    ),  # constant quality, 118 is FFmpeg's 1; a constant rate takes each frame several times
     "flags": "+bitexact+qscale",
 }
 AAC_BITS: Final = 8  # for each sample that the film itself has, mono, but at least and at most so many per second:
@@ -111,9 +114,7 @@ class Encoder:
 
     def _mux(self, sound: Sound) -> None:
         """Frame after frame, each followed by the sound of its time, so that a player finds both close together."""
-        seen: list[Packet[Any]] = [*self._packets, *self._picture.encode(None)]
-        for packet in merge(seen, self._heard(sound), key=_end):
-            self._container.mux(packet)
+        self._container.mux(_in_time([*self._packets, *self._picture.encode(None)], [*self._heard(sound)]))
 
     def _heard(self, sound: Sound) -> Iterator[Packet[Any]]:
         frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
@@ -122,9 +123,17 @@ class Encoder:
         yield from self._sound.encode(None)
 
 
-def _end(packet: Any) -> float:  # a packet; every one that an encoder gives has its times
-    """Seconds at which what is in it ends."""
-    return float((packet.pts + packet.duration) * packet.time_base)
+def _in_time(*tracks: Sequence[Any]) -> Sequence[Packet[Any]]:  # of packets, whose times may be None for others
+    """The packets of all tracks, none of which is empty, in the order in which what is in them ends. Encoders give
+    every packet its times, and all of a track the same unit; in whole parts of both units they compare exactly."""
+    units = [Fraction(track[0].time_base) for track in tracks]
+    parts = lcm(*(unit.denominator for unit in units))
+    ends = [
+        ((packet.pts + packet.duration) * int(unit * parts), packet)
+        for unit, track in zip(units, tracks, strict=True)
+        for packet in track
+    ]
+    return [packet for _, packet in sorted(ends, key=itemgetter(0))]
 
 
 def _container(out: io.BytesIO) -> OutputContainer:

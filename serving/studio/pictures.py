@@ -16,6 +16,7 @@ __all__ = ["MIMES", "Pictures"]
 #: What can be had of a film, and as what.
 MIMES: Final = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 TILES: Final = 4  # a side of the sheet
+WEBP: Final = 1  # of 6 steps of effort: half the time of the usual 4, and an eighth more bytes at the same likeness
 MOST_SIDE: Final = 320  # pixels of one tile
 
 
@@ -30,7 +31,7 @@ class Pictures:
         self._places = Counter(places.tolist())
         self._seen = 0
         self._first: Picture | None = None
-        self._tiles: list[Image.Image] = []
+        self._tiles: list[Picture] = []
 
     def add(self, frames: Frames) -> None:
         """Takes the next frames."""
@@ -38,19 +39,24 @@ class Pictures:
             if self._first is None:
                 self._first = frame.copy()
             if times := self._places[number]:
-                self._tiles += [Image.fromarray(frame).resize(self._side)] * times
+                self._tiles += [self._small(frame)] * times
         self._seen += len(frames)
 
     def files(self) -> dict[str, bytes]:
         """The first frame as WebP, and frames at even distances, left to right and top to bottom, as JPEG."""
         assert self._first is not None, "a film has a frame"
-        sheet = Image.new("RGB", (TILES * self._side[0], TILES * self._side[1]))
-        for number, tile in enumerate(self._tiles):
-            sheet.paste(tile, (number % TILES * self._side[0], number // TILES * self._side[1]))
-        return {"thumbnail": _file(Image.fromarray(self._first), "webp"), "spritesheet": _file(sheet, "jpeg")}
+        width, height = self._side
+        rows = np.stack(self._tiles).reshape(TILES, TILES, height, width, 3).swapaxes(1, 2)
+        sheet = rows.reshape(TILES * height, TILES * width, 3)
+        return {"thumbnail": _file(self._first, "webp", method=WEBP), "spritesheet": _file(sheet, "jpeg")}
+
+    def _small(self, frame: Picture) -> Picture:
+        if frame.shape[1::-1] == self._side:
+            return frame.copy()  # or all frames that came with it would stay
+        return np.asarray(Image.fromarray(frame).resize(self._side))
 
 
-def _file(picture: Image.Image, form: str) -> bytes:
+def _file(picture: Picture, form: str, **options: int) -> bytes:
     file = BytesIO()
-    picture.save(file, form)
+    Image.fromarray(picture).save(file, form, **options)
     return file.getvalue()
