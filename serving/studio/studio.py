@@ -371,6 +371,7 @@ class Studio:
         done = joined(await self._off(self._kept, job)) if job.chunks_done else None
         if done is not None:
             await self._develop(hand, shot, done)
+            hand.slots = _slots(done)
         hand.whole = done is None and job.attempts == 1
         have = first + (0 if done is None else len(done.video))
         if have < ready.order.chunks:
@@ -380,9 +381,8 @@ class Studio:
                 async with aclosing(self.engine.submit(task)) as chunks:  # an end of any kind frees its place at once
                     async for chunk in chunks:
                         hand.check()
-                        slots = chunk.codes.video.numel() + chunk.codes.audio.numel()
-                        seen.chunk(slots)
-                        hand.slots += slots
+                        seen.chunk(_slots(chunk.codes))
+                        hand.slots += _slots(chunk.codes)
                         await self._help(self._take_in, job, chunk.number - first, chunk.codes, shot)
 
     async def _develop(self, hand: _Hand, shot: Shot, codes: Codes) -> None:
@@ -516,7 +516,7 @@ class _Hand:
     unwanted: bool = False  # by its owner
     stale: bool = False
     whole: bool = False  # all of the film is made by this hand
-    slots: int = 0  # drawn by its engine
+    slots: int = 0  # drawn of it, by whichever engine
 
     @property
     def name(self) -> str:
@@ -535,6 +535,10 @@ class _Hand:
         self.check()
         if self.handed_back:
             raise Stopped("The studio is drained. Another one goes on with the film.")
+
+
+def _slots(codes: Codes) -> int:
+    return codes.video.numel() + codes.audio.numel()
 
 
 def _passes(error: Exception) -> bool:

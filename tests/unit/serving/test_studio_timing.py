@@ -21,6 +21,7 @@ from serving.gate import Place
 from serving.jobs.job import Job, JobId, State
 from serving.jobs.memory import MemoryStore
 from serving.jobs.records import Artefact
+from serving.studio.codes import pack
 from serving.studio.marker import Delivery
 from serving.studio.studio import _Hand
 from tests.unit.serving.studios import ACME, Engine, a_store_with_a_job, a_studio, claims_of, raising, submit, until
@@ -301,6 +302,21 @@ def test_a_film_that_is_taken_up_again_is_not_rendered_to_its_last_chunk_before_
 
     assert added == [1]
     assert store.look(job).state is end
+
+
+def test_what_earlier_hands_have_drawn_of_a_film_counts_as_its_part_of_the_engines_time():
+    store, _ = a_store_with_a_job()
+    (first,) = store.claim("studio")
+    store.plan(first.id, first.fence, chunks=2, estimated_ms=1)
+    for chunk in range(2):
+        store.checkpoint(first.id, chunk, first.fence, pack(two_chunks()[chunk : chunk + 1]))
+    store.hand_back(first.id, first.fence)
+    (again,) = store.claim("studio")
+    hand, studio = _Hand(again), a_studio(store)
+
+    asyncio.run(studio._decode(hand, cast("Any", FILM), cast("Any", SimpleNamespace(add=lambda _: None))))
+
+    assert (hand.slots, hand.whole) == (4, False)
 
 
 class Pen:
