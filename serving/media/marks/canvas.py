@@ -59,9 +59,10 @@ class Canvas:
     margin: float  # what each chip is to read, in units of the contrast around it
     most: float  # levels that the pattern may move a flat wall
     seconds: int  # for which one pattern stands: a large film is let go while it is made
+    looks: int  # frames of these seconds at which the writer looks
 
 
-CANVASES: Final = (Canvas(64, 4, 15, 2.6, 7.0, 3), Canvas(128, 8, 40, 2.6, 4.0, 1))
+CANVASES: Final = (Canvas(64, 4, 15, 2.6, 7.0, 3, 3), Canvas(128, 8, 40, 2.6, 4.0, 1, 2))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from serving.media.marks.rehearsal import worn
 __all__ = ["SMALL", "FrameMarks", "mark_frames", "read_frames"]
 
 SMALL: Final = 200  # pixels of a film's shorter side below which it has room for coarse waves only
-LOOKS: Final = 3  # frames of a segment that the writer looks at
+TALL: Final = 3  # rows of a frame for each of the canvas, from which on every other row shows as much
 MOST_READ: Final = 64  # frames that the reader looks at
 STRIP: Final = 32  # rows
 AT_ONCE: Final = 1 << 17  # bytes of some frames' strips
@@ -78,8 +78,10 @@ class FrameMarks:
     def _mark(self, frames: Frames, out: Frames) -> None:
         if not self._strength:  # the first segment, which is as long as the film when that is short
             self._strength, self._sure = self._begun(float(len(frames) / self._fps))
-        greys = [grey_of(frame) for frame in spread(frames, LOOKS)]
-        looks = np.stack([on_canvas(grey, self._waves.canvas.side) for grey in greys])
+        side, height = self._waves.canvas.side, frames.shape[1]
+        rows = 2 if height >= TALL * side and not self._small else 1
+        greys = [grey_of(frame[::rows]) for frame in spread(frames, self._waves.canvas.looks)]
+        looks = np.stack([on_canvas(grey, side) for grey in greys])
         fit = fit_pattern(self._waves, looks, self._chips, self._strength)
         if self._small:
             fit = _tried(self._waves, greys, looks, self._chips, fit, self._sure)
