@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from serving.jobs.bell import WORK
+from serving.jobs.bell import WORK, Bell
 from serving.jobs.job import Draft, Job, TenantId, new_id
 from serving.jobs.records import Artefact
-from serving.jobs.sql.sqlite import Glance
+from serving.jobs.sql.sqlite import DiskFeed, Glance
 from serving.jobs.sql.store import SqlStore, open_store
 
 ACME = TenantId("t-acme")
@@ -97,3 +100,26 @@ def test_a_wish_and_its_end_wake_whoever_waits(store, rung):
     store.cancel(ACME, job.id)
 
     assert rung == {None}
+
+
+def test_a_feed_whose_disk_fails_for_a_moment_rings_again(monkeypatch, tmp_path):
+    looks = count()
+
+    class Eye:
+        def execute(self, _: str) -> SimpleNamespace:
+            number = next(looks)
+            if number < 3:
+                raise sqlite3.OperationalError("disk I/O error")
+            return SimpleNamespace(fetchone=lambda: (number,))
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: Eye())
+    bell, feed = Bell(), DiskFeed(tmp_path / "jobs.db")
+    with bell.ear("a job") as ear:
+        feed.start(bell)
+        ear.wait(10)
+    feed.close()
+
+    assert bell.rings > 0

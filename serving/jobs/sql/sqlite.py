@@ -121,7 +121,10 @@ class DiskFeed:
         try:
             glance = Glance()
             while not self._end.wait(_LOOK_S):
-                (version,) = eye.execute("PRAGMA data_version").fetchone()
+                try:
+                    (version,) = eye.execute("PRAGMA data_version").fetchone()
+                except sqlite3.Error:  # a disk that fails for a moment; whoever waits looks by itself meanwhile
+                    continue
                 if glance.worth(version, bell.rings, monotonic()):
                     bell.ring()
         finally:
