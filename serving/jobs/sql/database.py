@@ -178,6 +178,10 @@ def _named(error: SQLAlchemyError) -> Broken | Unavailable:
             f"The job store refused a query ({kind}). Nothing was changed. See that its tables are migrated; if they "
             "are, report it."
         )
+    if kind == "DatabaseError":  # SQLite's own for a file that is cut off or something else
+        return Unavailable(
+            "The job store cannot be read: its file is damaged, or is no database. Restore it, and look at the disk."
+        )
     return Unavailable(
         f"The job store does not answer ({kind}). Nothing was promised; try again, and see that the database runs, "
         "its disk has room, a file of it is yours to read and write, and its tables are migrated."

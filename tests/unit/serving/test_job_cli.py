@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from typer.testing import CliRunner
 
-from serving.errors import Refused, UnknownJob
+from serving.errors import Refused, Unavailable, UnknownJob
 from serving.home import Site, make_home, own_key, today
 from serving.jobs.cli import app, read_id
 from serving.jobs.job import Draft, State, TenantId, new_id
@@ -133,3 +133,10 @@ def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path, monkeypatch
         run("list", "--store", address)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_no_database_is_said_to_be_none(tmp_path):
+    (tmp_path / "jobs.sqlite").write_bytes(b"junk" * 2048)
+
+    with pytest.raises(Unavailable, match="damaged, or is no database"):
+        run("list", "--store", f"sqlite:///{tmp_path}/jobs.sqlite")
