@@ -68,6 +68,22 @@ def test_a_film_signed_in_a_blank_is_the_librarys(mp4, credential, library):
     assert ours[manifest.end :] == theirs[manifest.end :]
 
 
+def test_the_library_writes_one_manifest_of_a_cell(mp4, credential, monkeypatch):
+    written, by = [], manifests._written
+
+    def counted(*given):
+        written.append(given)
+        return by(*given)
+
+    monkeypatch.setattr(manifests, "_written", counted)
+    manifests._kept_blank.cache_clear()
+
+    for pid in (PID, "ba" * 6, "cd" * 6):
+        assert inspect(sign(mp4, credential, residency=RESIDENCY, pid=pid).body).pid == pid
+
+    assert len(written) == 1
+
+
 def test_no_two_films_share_a_name_or_a_salt(mp4, credential):
     first, second = (sign(mp4, credential, residency=RESIDENCY, pid=PID).body for _ in range(2))
 

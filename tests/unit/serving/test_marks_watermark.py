@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import io
+import wave
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from model.clip import Film, Size
 from model.media import fit, resample
 from model.train.codecs import any_scene, clouds
 from model.world.render import render
+from serving.media.marks import watermark_sound
 from serving.media.marks.detect import detect
 from serving.media.marks.payload import chips_of
 from serving.media.marks.watermark_sound import mark_sound
-from serving.media.marks.watermark_video import mark_frames
+from serving.media.marks.watermark_video import _add, _grown, mark_frames
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 PID = "0123456789ab"
@@ -78,6 +82,16 @@ def test_what_the_first_writer_marked_is_still_read():
     kept = np.asarray(Image.open(Path(__file__).parent / "marked_by_the_first_writer.png"))
 
     found = detect(silent(kept[None]), KEY)
+
+    assert found is not None
+    assert found.pid == PID
+
+
+def test_what_an_earlier_writer_marked_in_sound_is_still_read():
+    with wave.open(str(Path(__file__).parent / "marked_by_an_earlier_writer.wav")) as file:
+        kept = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32_768
+
+    found = detect(unseen(kept), KEY)
 
     assert found is not None
     assert found.pid == PID
@@ -179,3 +193,39 @@ def test_the_mark_is_far_fainter_than_the_sound():
 @pytest.mark.parametrize("samples", [0, 1, 255, 256, 1_000])
 def test_sound_too_short_for_a_mark_is_no_mistake(samples):
     assert len(mark_sound(melody()[:samples], 8_000, CHIPS, KEY)) == samples
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1_000), height=st.integers(2, 70), width=st.integers(2, 70), room=st.integers(0, 30))
+def test_every_colour_moves_by_the_pattern_and_none_over_black_or_white(seed, height, width, room):
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(0, 256, (3, height, width, 3)).astype(np.uint8)
+    pattern = rng.normal(0, room / 3, (64, 64)).astype(np.float32)
+    added = np.empty_like(frames)
+
+    _add(frames, pattern, room, added)
+
+    moved = np.rint(_grown(pattern, Size(width, height))).astype(int)[..., None]
+    least, most = np.maximum(-moved, room // 2), 255 - np.maximum(moved, room // 2)
+    assert np.array_equal(added, np.minimum(np.maximum(frames, least), most) + moved)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1_000), length=st.integers(1_000, 20_000))
+def test_sound_within_the_band_is_what_its_tiles_make(seed, length):
+    rng = np.random.default_rng(seed)
+    at = np.arange(length) / watermark_sound.RATE
+    pitches, phases = rng.uniform(*watermark_sound.BAND, 5), rng.uniform(0, 6.3, 5)
+    sound = np.sin(2 * np.pi * pitches * at[:, None] + phases).sum(1).astype(np.float32)
+
+    again = watermark_sound._joined(watermark_sound._tiles(sound), length)
+
+    assert np.abs(again - sound)[256:-256].max() < 0.05  # the edges of a sound have every tone
+
+
+def test_loudness_is_the_root_mean_square_of_what_is_heard_there():
+    noise = np.random.default_rng(0).normal(0, 0.2, 80_000).astype(np.float32)
+
+    loudness = watermark_sound._loudness(watermark_sound._tiles(noise))[2:-2]
+
+    assert float(np.mean(loudness**2)) ** 0.5 == pytest.approx(0.2 + watermark_sound.HISS, rel=0.03)
