@@ -83,12 +83,14 @@ def stacks(as_json: AsJson = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from policies.window import print_table
+
     table = Table("stack", "cell", "jurisdiction", "where", "network", "accepted doubts", box=None)
     for row in rows:
         where = f"{row['provider']}/{row['region']}"
         doubts = ", ".join(row["unconfirmed"])
         table.add_row(row["stack"], row["cell"], row["jurisdiction"], where, row["network"], doubts)
-    Console().print(table)
+    print_table(Console(), table)
 
 
 @app.command()
@@ -191,12 +193,14 @@ def _table(found: Sequence[Choice], film: Film, efficiency: float, title: str) -
     from rich.console import Console
     from rich.table import Table
 
+    from policies.window import print_table
+
     heads = ("region", "machines", "cards", "TP", "films at once", "s a film", "films/min", "a month", "machine, price")
     table = Table(*heads, title=title, box=None)
     for one in found:
         table.add_row(*_cells(one))
     console = Console()
-    console.print(table)
+    print_table(console, table)
     weights, film_gb = film.weight_bytes / 1e9, film.sequence * film.kv_bytes_per_slot / 1e9
     console.print(f"Weights {weights:.1f} GB, keys and values {film_gb:.1f} GB a film, {film.waves} steps.")
     console.print(

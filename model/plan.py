@@ -5,7 +5,7 @@ Everything follows from the model's configuration and the layout, so a model wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -275,10 +275,17 @@ def _picture(table: Layout) -> Iterator[RenderableType]:
     corner = spec.height > MAP_SIDE or spec.width > MAP_SIDE
     yield "The step of its chunk in which each picture code is decoded" + (", top left corner" if corner else "")
     for row in picture[:MAP_SIDE]:
-        yield Text("  ").join(_coloured(wave) for wave in row[:MAP_SIDE])
+        yield _line(row[:MAP_SIDE])
     yield "and each sound code"
     for first in range(0, len(sound), MAP_SIDE):
-        yield Text("  ").join(_coloured(wave) for wave in sound[first : first + MAP_SIDE])
+        yield _line(sound[first : first + MAP_SIDE])
+
+
+def _line(waves: Iterable[int]) -> Text:
+    """One row of the map; a narrow window shows its beginning, and never breaks it over lines."""
+    line = Text("  ").join(map(_coloured, waves))
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
 def _coloured(wave: int) -> Text:

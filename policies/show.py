@@ -13,6 +13,7 @@ from policies.atlas import Atlas
 from policies.catalogue import Catalogue, Region, Stated
 from policies.explain import Explained, doubts
 from policies.proofs import Proof
+from policies.window import print_table
 
 __all__ = ["explained_table", "proofs_table", "regions_json", "regions_table"]
 
@@ -94,5 +95,5 @@ def _table(*columns: str) -> Table:
 def _print(table: Table, foot: str) -> None:
     console = Console()
     console = console if console.is_terminal else Console(width=WIDE)
-    console.print(table)
+    print_table(console, table)
     console.print(Text(foot))

@@ -16,6 +16,7 @@ from rich.table import Table
 from policies.log.finding import CODES, Finding
 from policies.log.note import Checkpoint, Note
 from policies.log.verify import Report
+from policies.window import print_table
 
 __all__ = ["as_json", "finding", "progress", "say", "say_entries", "say_findings", "say_head"]
 
@@ -95,7 +96,7 @@ def say_findings(findings: Sequence[Finding]) -> None:
     table = Table("code", "place", "what was found")
     for one in sorted(findings, key=lambda one: (one.code, one.index or 0, one.place)):
         table.add_row(one.code, one.place, one.words)
-    Console(highlight=False).print(table, markup=False)
+    print_table(Console(highlight=False), table, markup=False)
 
 
 def say_entries(found: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:

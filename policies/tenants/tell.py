@@ -19,6 +19,7 @@ from policies.tenants.key import Key
 from policies.tenants.notice import Notice
 from policies.tenants.registrar import Minted
 from policies.tenants.tenant import Instant, Tenant
+from policies.window import print_table
 
 __all__ = ["key", "keys", "minted", "notices", "outcome", "rejected", "tenant", "tenants"]
 
@@ -170,4 +171,4 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> N
         table.add_column(head, overflow="fold", no_wrap=head in {"tenant", "key"})
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a name is not markup
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    print_table(Console(width=None if sys.stdout.isatty() else PIPE_WIDTH), table)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from policies.moments import written
+from policies.window import print_table
 from serving.jobs.accounts import Erasure
 from serving.meter.account import Account
 from serving.meter.cost import Cost
@@ -37,7 +38,7 @@ def _statement(found: Statement) -> None:
         seconds = f"{line.output_ms / 1000:g}" + (f" + {line.input_ms / 1000:g}" if line.input_ms else "")
         what = f"{line.mode} {line.resolution}"
         table.add_row(written(line.delivered), line.job, what, seconds, line.promotion or "", str(line.price))
-    Console().print(table)
+    print_table(Console(), table)
     for money in found.totals.values():
         typer.echo(f"{found.tenant} owes {money} for {found.month}.")
     if not found.lines:
@@ -80,7 +81,7 @@ def costs(found: Sequence[Cost], as_json: bool) -> None:
         mark = "[bold red]LOSES MONEY[/]" if each.loses else ""
         what = (each.tenant, each.model, each.service, each.kind, str(each.films), f"{each.engine_per_second:.2f}")
         table.add_row(*what, str(each.income), cost, mark)
-    Console().print(table)
+    print_table(Console(), table)
     if any(each.cost is None for each in found):
         typer.echo("Costs in money need meter.engine_hour in the cell's settings.")
 
@@ -98,7 +99,7 @@ def report(found: Report, as_json: bool) -> None:
         high = "more" if found.percentile.high is None else f"{found.percentile.high / 1000:g}"
         name = f"{found.service.percentile}th percentile of time to video"
         table.add_row(name, f"{found.percentile.low / 1000:g} to {high} s", "")
-    Console().print(table)
+    print_table(Console(), table)
     in_time = f"{w.kept} of {w.ok} films in time" if w.ok else "no films"
     typer.echo(
         f"{found.tenant}, {found.month}, {found.service.name}: {w.count} requests, {in_time}, {found.hours} hours."

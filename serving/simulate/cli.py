@@ -45,10 +45,13 @@ def simulate(
     Policy, admission, classes of service and prices are the code and the data that a cell uses. Arrivals, outages and
     how long films take are drawn from the seed. The facts of the catalogue are taken as confirmed, which they are not
     until you have checked them. Exit code 1 when a film ran where it may not, or an accepted one was lost.
+
+    For example: equerry simulate --requests 20000 --model pony --gpus 1 --seed 7
     """
     from rich.console import Console
     from rich.progress import Progress
 
+    from policies.window import print_table
     from serving.settings import Limits
     from serving.simulate.report import as_json as told_json
     from serving.simulate.report import money_table, promise_table, summary
@@ -86,7 +89,7 @@ def simulate(
         out = Console()
         for name, words in summary(whole, tally, seconds):
             out.print(f"{name:28} {words}", highlight=False)
-        out.print(promise_table(tally))
-        out.print(money_table(whole, tally))
+        print_table(out, promise_table(tally))
+        print_table(out, money_table(whole, tally))
     if tally.violations or tally.lost:
         raise typer.Exit(1)
