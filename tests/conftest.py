@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from model.checkpoint import Model, save
 from model.codec.audio import AudioCodec
@@ -15,6 +16,10 @@ from model.codec.video import VideoCodec
 from model.config import PONY
 from model.tokens import corpus, train_tokenizer
 from model.trunk import Trunk
+
+# How long an example takes is no promise here: machines are shared, and a test is never about its own time.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 @dataclass(frozen=True, slots=True)
