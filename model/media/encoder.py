@@ -51,7 +51,8 @@ SOUND: Final = {
     "flags": "+bitexact+qscale",
 }
 AAC_BITS: Final = 8  # for each sample that the film itself has, mono, but at least and at most so many per second:
-AAC_LEAST, AAC_MOST = 64_000, 128_000  # by which FFmpeg chooses how high tones it keeps; the size follows the quality
+AAC_LEAST, AAC_MOST = 64_000, 128_000  # which the encoder's ear goes by; the size follows from the quality
+AAC_HIGHEST: Final = 20_000  # Hz: higher tones are not kept, nor any that the film's own rate has no room for
 AAC_RATE: Final = 48_000  # samples per second, unless the film already has one of AAC_RATES
 AAC_RATES: Final = (44_100, 48_000)
 BT709: Final = 1  # H.273's number for matrix, primaries and transfer
@@ -154,7 +155,8 @@ def _picture_stream(container: OutputContainer, fps: Fraction, size: Size) -> Vi
 
 
 def _sound_stream(container: OutputContainer, rate: int) -> AudioStream:
-    stream = container.add_stream("aac", rate=rate if rate in AAC_RATES else AAC_RATE, options=SOUND, layout="mono")
+    options = {**SOUND, "cutoff": str(min(rate * 3 // 4, AAC_HIGHEST))}  # a band that ends at half the rate rings
+    stream = container.add_stream("aac", rate=rate if rate in AAC_RATES else AAC_RATE, options=options, layout="mono")
     stream.codec_context.bit_rate = min(max(AAC_BITS * rate, AAC_LEAST), AAC_MOST)
     return stream
 

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -101,6 +102,19 @@ def test_a_grey_film_comes_back_almost_exactly():
     grey = Film(frames=film.frames[..., :1].repeat(3, axis=3), fps=film.fps, sound=film.sound, rate=film.rate)
 
     assert psnr(read_film(encode_film(grey), fps=EIGHT, rate=8_000).frames, grey.frames) > 48
+
+
+@pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])
+def test_sound_comes_back_as_loud_and_much_like_it_was(rate):
+    at = np.arange(2 * rate) / rate
+    chord = sum(np.sin(2 * np.pi * tone * at) / 8 for tone in (262, 659, 1_568, 2_637)) * (0.55 + 0.45 * np.sin(9 * at))
+    film = film_of(rate=rate)
+    given = (chord + film.sound / 2).astype(np.float32)
+
+    sound = read_film(encode_film(replace(film, sound=given)), fps=EIGHT, rate=rate).sound
+
+    assert abs(10 * np.log10((sound**2).sum() / (given**2).sum())) < 0.1
+    assert 10 * np.log10((given**2).sum() / ((sound - given) ** 2).sum()) > 42
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 44_100, 48_000])
