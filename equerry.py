@@ -70,7 +70,13 @@ def _front(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
-    """Keep a video-and-audio generator inside the borders its owner names."""
+    """Keep a video-and-audio generator inside the borders its owner names.
+
+    To begin: equerry cell demo. Every command explains itself with --help.
+
+    Exit codes: 0 done, 1 something was found, 2 not possible as asked, 69 not there for now, 70 damaged, 74 a file or
+    folder cannot be used, 130 interrupted.
+    """
 
 
 def _exit_code(error: Exception) -> int | None:

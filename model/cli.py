@@ -81,7 +81,10 @@ def generate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a film with sound from a sentence, and perhaps from pictures or a film."""
+    """Make a film with sound from a sentence, and perhaps from pictures or a film.
+
+    For example: equerry model generate "a small red circle made of metal bounces up and down" --out ball.mp4
+    """
     images, references = list(image or ()), list(reference or ())
     length = None if seconds is None else read_seconds(seconds)
     asked = None if size is None else read_size(size)

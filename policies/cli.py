@@ -147,8 +147,9 @@ def explain(
 ) -> None:
     """Say for each region whether a request may run there, why not, and what to do about it.
 
-    A tenant file holds at least: {"v": "equerry.constraints/1", "home": "EU", "allowed_jurisdictions": ["EU"],
-    "allowed_classes": ["personal"]}
+    A tenant file holds at least: {"home": "EU", "allowed_jurisdictions": ["EU"], "allowed_classes": ["personal"]}
+
+    For example: equerry policy explain --tenant-file tenant.json --class personal --region aws/eu-north-1
     """
     from policies.constraints import Constraints
     from policies.explain import explain as told_by

@@ -86,6 +86,8 @@ def up(
     """Start a cell and serve until it is told to stop. What it answers with is printed when it is ready.
 
     Control-C or SIGTERM stop it gently: jobs that are not done are handed back and go on at the next start.
+
+    For example: equerry cell up cells/eu
     """
     from serving.settings_file import load
     from serving.telemetry import say_little
@@ -188,7 +190,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @app.command()
 def status(folder: Folder, as_json: AsJson = False) -> None:
-    """Whether a cell runs and is ready. Exit code 0 when it is, 69 when it is not."""
+    """Whether a cell runs and is ready. Exit code 0 when it is, 69 when it is not.
+
+    For example: equerry cell status cells/eu --json
+    """
     import httpx
 
     told: dict[str, Any] = _running(folder) or {}
@@ -268,7 +273,7 @@ def settings(
     from serving.settings_file import load
 
     load(_file(folder))
-    typer.echo("The settings hold.")
+    typer.echo("The settings hold. The model and the documents that they name are read by `equerry cell up`.")
 
 
 @app.command()

@@ -56,7 +56,10 @@ class _Known:
 def detect(film: File, cell: Cell = None, key: Key = None, anchors: Anchors = None, as_json: AsJson = False) -> None:
     """Say what is left of a film's marks: the invisible watermark, and the signed manifest (C2PA).
 
-    The film is decoded in a process of its own. Without a key only the manifest is read.
+    The film is decoded in a process of its own. Without a key only the manifest is read. Exit code 0 when it is known
+    as generated, 1 when not.
+
+    For example: equerry marks detect film.mp4 --cell cells/eu
     """
     known = _known(cell, key, anchors, ())
     seen = _sight(_body(film), known)
@@ -88,6 +91,8 @@ def trace(
 
     Three ways lead there: the file as it was delivered, its manifest while that holds, and the watermark. Each entry
     of the request is printed with its number, and was proven against the log's newest head.
+
+    For example: equerry marks trace film.mp4 --cell cells/eu --trust cells/eu/log/residency-2026h2.trust
     """
     from policies.log.reader import Log, open_source
     from policies.log.trust import parse_trust

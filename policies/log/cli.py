@@ -60,6 +60,8 @@ def verify(
 
     Signatures and quorum, every tile and entry, earlier heads, the schema, the writers' numbers, and that each request
     was decided, ended and was marked. Exit code 0 only when all of it holds; 1 when something was found.
+
+    For example: equerry audit verify log/residency/2026h2 --trust log/residency-2026h2.trust --replay
     """
     from policies.log import report as shown
     from policies.log.trust import parse_trust
@@ -142,6 +144,8 @@ def export(
 
     jsonl, csv and ocsf hold every entry; dora holds rows for the register of information; evidence is a zip with all
     that is needed to check the log offline, with openssl and sha256sum alone.
+
+    For example: equerry audit export log/residency/2026h2 --format csv --out decisions.csv
     """
     from policies.log.export import FORMATS, lines
     from policies.log.note import Checkpoint

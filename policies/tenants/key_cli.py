@@ -65,6 +65,8 @@ def add_key(
     """Make a key for a tenant and print it, this once. Constraints can only narrow the tenant's own.
 
     The key alone goes to standard output, so it can be piped into a vault; the cell keeps no copy of it.
+
+    For example: equerry tenant key add t-0123456789abcdef --cell cells/eu --expires-in 90
     """
     asked = demanded(
         file,
