@@ -74,8 +74,8 @@ def _front(
 
     To begin: equerry cell demo. Every command explains itself with --help.
 
-    Exit codes: 0 done, 1 something was found, 2 not possible as asked, 69 not there for now, 70 damaged, 74 a file or
-    folder cannot be used, 130 interrupted.
+    Exit codes: 0 done, 1 something was found, 2 not possible as asked,
+    69 not there for now, 70 damaged, 74 a file cannot be used, 130 interrupted.
     """
 
 
