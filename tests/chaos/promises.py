@@ -4,10 +4,12 @@ Client        asks for films until each is taken, whatever is in the way
 ended         waits until every job has ended
 check_kept    none lost, none billed twice, none finished by a ghost, and films are films
 check_log     the residency log verifies, with every decision made again
+check_ends    an hour later no request in it is open, whatever was killed between its decision and its end
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import threading
@@ -19,11 +21,17 @@ from hashlib import sha256
 import httpx
 
 from model.media import read_film
+from policies.log.completeness import GRACE
 from policies.log.trust import parse_trust
 from policies.log.verify import Options, verify
 from serving.demo.cells import DemoCell
+from serving.ends import tell_ends
+from serving.gate import Place
 from serving.jobs.job import JobId, State
 from serving.jobs.sql.store import SqlStore
+from serving.loose import AGE_MS, LooseEnds
+from serving.parts import now_ms, own_ledger
+from serving.settings_file import load
 
 FETCHED = 5  # films that are looked at
 FULL = 429  # the cell asks to come again, which is no harm
@@ -112,10 +120,31 @@ def check_films(cell: DemoCell, store: SqlStore, some: list[str]) -> None:
         assert read_film(film, fps=Fraction(8), rate=8_000).seconds == 2.0
 
 
-def check_log(cell: DemoCell) -> None:
-    """The residency log of a cell that has stopped, as an auditor reads it: no finding, nor a decision that differs."""
+def check_log(cell: DemoCell, grace: int = GRACE) -> None:
+    """The residency log of a cell that has stopped, as an auditor reads it: no finding, nor a decision that differs.
+    `grace` is how long a request may be under way, ms."""
     trust = next((cell.folder / "log").glob("*.trust"))
     report = verify(
-        next((cell.folder / "log" / "residency").iterdir()), parse_trust(trust.read_bytes()), Options(replay=True)
+        next((cell.folder / "log" / "residency").iterdir()),
+        parse_trust(trust.read_bytes()),
+        Options(replay=True, grace=grace),
     )
     assert [finding.code for finding in report.findings] == []
+
+
+def check_ends(cell: DemoCell, store: SqlStore) -> None:
+    """Of a cell that has stopped, with the duties that its house would have done by then."""
+    settings = load(cell.folder / "cell.toml")
+    c = settings.cell
+    place = Place(
+        cell=c.name, region=f"{c.provider}/{c.region}", evidence="declared", egress="0" * 64, accelerator="cpu"
+    )
+    ledger = own_ledger(settings)
+    try:
+        log, later = ledger.pen.log, lambda: now_ms() + AGE_MS
+        loose = LooseEnds(ledger.folder, lambda: log.head.checkpoint.size, store, ledger.pen, place, later)
+        asyncio.run(tell_ends(store, ledger.pen, place))
+        asyncio.run(loose.round())
+    finally:
+        ledger.close()
+    check_log(cell, grace=0)

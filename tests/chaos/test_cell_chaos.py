@@ -19,7 +19,7 @@ from serving.demo.cells import DemoCell, free_ports
 from serving.home import Site
 from serving.jobs.sql.store import open_store
 from tests.chaos.harm import Harm
-from tests.chaos.promises import Client, check_kept, check_log, ended
+from tests.chaos.promises import Client, check_ends, check_kept, check_log, ended
 from tests.postgres import Server
 from tests.tiny import with_tiny_model
 
@@ -107,5 +107,6 @@ def test_a_cell_and_its_database_die_often_and_no_film_is_lost_billed_twice_or_f
     with closing(open_store(mortal.address(), migrated=False)) as store:
         ended(cell, store, FILMS, end)
         check_kept(cell, store, client)
-    cell.stop()
-    check_log(cell)
+        cell.stop()
+        check_log(cell)
+        check_ends(cell, store)
