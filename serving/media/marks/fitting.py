@@ -5,7 +5,7 @@ What may surprise:
 * The writer reads its own work, and strengthens just those chips that the film drowns.
 * How far points stand apart is linear in a pattern as long as it is held still which points are alike and how much
   contrast is around them. So rounds work on that, which is one plane however many frames are looked at, and the
-  frames are looked at twice: as they are, and with the pattern in them.
+  frames are looked at once: with the pattern in them that a flat wall would take.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from serving.media.marks.payload import Chips
 __all__ = ["Fit", "fit_pattern", "refit_pattern"]
 
 DEEPEST: Final = 3.0  # how many times stronger than on a flat wall the pattern may be in texture
-ROUNDS: Final = 3  # in which chips are strengthened, each time that the frames were looked at
+ROUNDS: Final = 3  # in which chips are strengthened when the frames were looked at
 NEAR: Final = 1 / 20  # of what a chip is to read: what it may lack
 
 
@@ -53,11 +53,12 @@ class _Linear:
 
 def fit_pattern(waves: Waves, looks: Plane, chips: Chips, strength: float) -> Fit:
     """The pattern for some frames of a film [looks, side, side]."""
-    base = _with_room(waves, looks, strength)
-    linear = _linear(base[1::2] if len(base) > 1 else base, np.zeros_like(base[0]))  # a first guess may be a coarse one
-    depth: Plane = np.clip(1 / (CALM * linear.calm), 1, DEEPEST).astype(np.float32)
-    fit = _strengthened(waves, linear, chips, Fit(strength, np.zeros_like(depth), np.zeros_like(chips), depth))
-    return _strengthened(waves, _linear(base, fit.pattern), chips, fit)
+    base, wanted = _with_room(waves, looks, strength), chips * np.float32(waves.canvas.margin * strength)
+    flat = _laid(waves, wanted, waves.canvas.most * strength, np.ones_like(base[0]))  # as in a film without contrast
+    linear = _linear(base, flat)
+    rough = 1 / linear.calm**2 - np.mean(flat * flat)  # without what the pattern itself adds
+    depth: Plane = np.sqrt(np.clip(rough, CALM**2, (DEEPEST * CALM) ** 2)) / np.float32(CALM)
+    return _strengthened(waves, linear, chips, Fit(strength, flat, wanted, depth))
 
 
 def refit_pattern(waves: Waves, looks: Plane, chips: Chips, fit: Fit, strength: float) -> Fit:

@@ -51,7 +51,7 @@ def test_another_strength_starts_from_a_fit_and_comes_to_nearly_the_same():
     again = refit_pattern(WAVES, frames, CHIPS, fit_pattern(WAVES, frames, CHIPS, 1.2), 2.0).pattern
 
     assert np.corrcoef(anew.ravel(), again.ravel())[0, 1] > 0.9
-    assert again.std() == pytest.approx(anew.std(), rel=0.15)
+    assert again.std() == pytest.approx(anew.std(), rel=0.25)
 
 
 def test_a_stronger_mark_keeps_more_in_rehearsal():
