@@ -126,7 +126,7 @@ releases = st.sampled_from(["cell", "a", "b" * 53])
 
 
 @given(base=bases, change=changes, release=releases, version=st.sampled_from(VERSIONS))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_any_values_make_a_cell_or_are_refused_in_words(base, change, release, version) -> None:
     outcome(merged(values(base), change), release, version)
 
@@ -139,7 +139,7 @@ def test_so_many_renderings_hold_no_invalid_manifest() -> None:
     counts = {"taken": 0, "refused": 0}
 
     @given(base=bases, change=changes, release=releases, version=st.sampled_from(VERSIONS))
-    @settings(max_examples=RENDERINGS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=RENDERINGS, database=None, suppress_health_check=list(HealthCheck))
     def render_one(base, change, release, version) -> None:
         counts[outcome(merged(values(base), change), release, version)] += 1
 

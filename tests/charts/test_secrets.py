@@ -65,7 +65,7 @@ def test_a_pod_has_the_secrets_that_its_settings_name_and_no_other(path: Path) -
 
 
 @given(base=bases, change=changes)
-@tries(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@tries(max_examples=100, suppress_health_check=list(HealthCheck))
 def test_so_it_is_whatever_the_values_are(base: Path, change: Values) -> None:
     try:
         objects = render(merged(values(base), change))

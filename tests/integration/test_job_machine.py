@@ -182,9 +182,7 @@ def check(make: Any, examples: int) -> None:
     machine = type("Check", (Machine,), {"make": staticmethod(make)})
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=examples, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
 
 

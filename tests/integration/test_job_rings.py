@@ -70,7 +70,7 @@ def test_a_wish_wakes_whoever_waits_for_work_and_a_claim_those_who_watch_the_job
     assert rung == {job.id}
 
 
-def test_what_another_process_writes_is_rung_for_at_once_and_our_own_writes_four_times_a_second():
+def test_what_another_process_writes_is_rung_for_at_once_and_our_own_writes_once_a_second():
     glance = Glance()
 
     assert glance.worth(1, 0, 10.00)
@@ -82,7 +82,7 @@ def test_what_another_process_writes_is_rung_for_at_once_and_our_own_writes_four
         if glance.worth(3 + look, rings, 10.15 + 0.05 * look):
             rings += 1
             rung.append(look)
-    assert 15 <= len(rung) <= 20
+    assert 4 <= len(rung) <= 6
     assert glance.worth(103, rings, 20.0)  # the last one too, whoever wrote it
 
 

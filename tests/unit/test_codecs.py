@@ -42,7 +42,7 @@ def test_gradients_pass_through_rounding():
     assert bool(torch.all(values.grad > 0))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 4), st.sampled_from([(64, 64), (48, 80), (80, 48)]), st.integers(0, 10))
 def test_patches_and_pixels_are_inverse(chunks, size, seed):
     codec = VideoCodec(PONY.video)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.darkroom import Darkroom
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
 def test_every_piece_is_worked_on_in_order_before_one_leaves(pieces, most):
     done: list[int] = []

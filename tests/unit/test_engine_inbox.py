@@ -61,7 +61,7 @@ def take(cut: Cut, pace: Pace = Pace.WAVES) -> Take:
     return take_of(order_of(cut, pace), PONY)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cuts(), cuts(), st.data())
 def test_rows_are_those_of_the_reference_however_a_step_is_cut(one, other, data):
     known = np.zeros((2, 2000), np.int64)
@@ -84,7 +84,7 @@ def test_rows_are_those_of_the_reference_however_a_step_is_cut(one, other, data)
         assert np.array_equal(part[:, CLOCK], wanted.clock.numpy())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cuts(), st.integers(1, 30))
 def test_rows_behind_the_last_one_repeat_it(cut, more):
     line = tokens_of(cut)[None]
@@ -96,7 +96,7 @@ def test_rows_behind_the_last_one_repeat_it(cut, more):
     assert (inbox == inbox[0]).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cuts(), st.data())
 def test_a_step_draws_no_slot_whose_parents_may_be_missing(cut, data):
     slot = data.draw(st.integers(len(cut.tokens), cut.spec.slots - 1))
@@ -111,7 +111,7 @@ def test_a_step_draws_no_slot_whose_parents_may_be_missing(cut, data):
     assert (parents < slot).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cuts())
 def test_waves_take_every_slot_once_and_as_many_steps_as_the_layout_says(cut):
     waves, slots = take(cut), take(cut, Pace.SLOTS)
@@ -126,7 +126,7 @@ def test_waves_take_every_slot_once_and_as_many_steps_as_the_layout_says(cut):
     assert all(slots.rest(s) == 0 for s in range(cut.spec.slots + 1))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cuts(), cuts())
 def test_each_slot_is_drawn_with_the_chance_of_its_own_film_and_kind(one, other):
     takes = [take(one), take(other)]
@@ -144,7 +144,7 @@ def test_each_slot_is_drawn_with_the_chance_of_its_own_film_and_kind(one, other)
             assert group.sampling == cut.sampling
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cuts())
 def test_a_prompt_that_is_not_yet_over_draws_nothing(cut):
     begin = layout(cut.spec).begin
@@ -152,7 +152,7 @@ def test_a_prompt_that_is_not_yet_over_draws_nothing(cut):
     assert groups([take(cut)], np.array([begin]), np.array([1])) == []
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cuts(), st.sampled_from(list(Pace)))
 def test_an_order_is_plain_values_and_comes_back_whole(cut, pace):
     import json

@@ -140,7 +140,7 @@ def outcomes(make: Callable[[], Dice], tasks: list[Task]) -> list[Any]:
     return list(run(make, all_of_them))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 5), st.integers(1, 200), st.lists(st.integers(1, 20), min_size=1, max_size=6))
 def test_films_that_are_made_together_are_the_films_made_alone(room, stride, lengths):
     tasks = [task(seed, chunks) for seed, chunks in enumerate(lengths)]
@@ -158,7 +158,7 @@ def test_no_more_films_are_open_at_once_than_there_is_room_for():
     assert dice.most == 2
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from([Mode.T2V, Mode.I2V]), st.integers(1, 20), st.data())
 def test_a_film_taken_up_again_after_any_chunk_is_the_undisturbed_film(mode, chunks, data):
     whole = alone(task(5, chunks, mode))

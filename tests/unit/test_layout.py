@@ -33,7 +33,7 @@ specs = st.integers(1, 6).flatmap(
     )
 )
 over_many_sizes = given(spec=specs)
-quick = settings(max_examples=100, deadline=None)
+quick = settings(max_examples=100)
 
 
 def decoded(table: Layout) -> slice:

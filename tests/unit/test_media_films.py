@@ -165,7 +165,7 @@ def test_the_same_film_gives_the_same_bytes(ours):
     assert encode_film(film_of()) == ours
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 15), unique=True))
 def test_a_film_that_is_encoded_while_it_comes_has_the_bytes_of_the_whole_one(ours, cuts):
     film = film_of()
@@ -419,14 +419,14 @@ def test_impossible_wishes_are_errors_of_the_caller(ours):
 HEADS = [b"\0\0\0\x1cftypisom", b"\x1a\x45\xdf\xa3", b"GIF89a", b"RIFF\xff\xff\0\0AVI ", b"#EXTM3U\n", b""]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(head=st.sampled_from(HEADS), rest=st.binary(max_size=2_000))
 def test_any_bytes_are_a_film_or_a_refusal(head, rest):
     with contextlib.suppress(BadMedia):
         assert read_film(head + rest, fps=EIGHT, rate=8_000, size=Size(16, 16)).frames.shape[1:] == (16, 16, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8))
 def test_a_film_with_altered_bytes_is_a_film_or_a_refusal(ours, edits):
     body = bytearray(ours)

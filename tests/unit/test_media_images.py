@@ -188,14 +188,14 @@ HEADS = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff\xe0", b"RIFF\x20\0\0\0
 REAL = {form: saved(Image.fromarray(picture()), form) for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP")}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(head=st.sampled_from(HEADS), rest=st.binary(max_size=2_000))
 def test_any_bytes_are_an_image_or_a_refusal(head, rest):
     with contextlib.suppress(BadMedia):
         assert read_image(head + rest).dtype == np.uint8
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     form=st.sampled_from(sorted(REAL)),
     edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6),
@@ -211,7 +211,7 @@ def test_an_image_with_altered_bytes_is_an_image_or_a_refusal(form, edits):
 sides = st.integers(1, 90)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(width=sides, height=sides, wanted=st.builds(Size, sides, sides))
 def test_every_picture_fits_every_size_exactly(width, height, wanted):
     flat = np.full((2, height, width, 3), 77, np.uint8)

@@ -53,7 +53,7 @@ def pieces(codes: Codes, cuts: list[int]) -> Iterator[Codes]:
         yield codes[start:end]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.integers(1, CHUNKS - 1), unique=True).map(sorted), st.booleans())
 def test_a_film_has_the_same_bytes_however_its_chunks_come(model, codes, afterwards, cuts, patient):
     """One that was killed and resumed comes as its checkpoints in one piece, then chunk by chunk."""

@@ -27,7 +27,7 @@ Clock = Callable[[], int]
 _READS: Final = "equerry_reads"  # marks connections that only read
 _BUSY_S: Final = 10  # a writer waits this long for one in another process
 _LOOK_S: Final = 0.05  # between two looks at whether another process has written
-_OWN_S: Final = 0.25  # between two rings for changes of which some are our own
+_OWN_S: Final = 1.0  # between two rings for changes of which some are our own
 
 
 def wall_ms() -> int:
@@ -93,7 +93,8 @@ class DiskFeed:
     """Rings for whatever another connection has committed, which `PRAGMA data_version` tells without reading pages.
 
     Our own connections are others to it. What they commit has been rung for already, to those whom it concerns, so
-    while this process writes, everybody is woken four times a second and not for each of its writes.
+    while this process writes, everybody is woken once a second and not for each of its writes. What another process
+    does meanwhile, such as `equerry job cancel`, is seen that much later.
     """
 
     def __init__(self, path: Path) -> None:

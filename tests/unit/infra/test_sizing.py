@@ -34,7 +34,7 @@ FILM = Film(
 
 
 @given(st.floats(0.01, 500), st.floats(1, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_more_demand_never_takes_fewer_machines(demand, times):
     few = {(one.region, one.machine.name): one.machines for one in choices(FILM, demand, CATALOGUE)}
     many = {(one.region, one.machine.name): one.machines for one in choices(FILM, demand * times, CATALOGUE)}

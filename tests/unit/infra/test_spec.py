@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.addresses import Addresses
@@ -95,7 +95,6 @@ def test_a_refusal_does_not_repeat_what_was_written():
     assert "secret" not in str(refused.value)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(PRIVATE), st.integers(0, 255), st.integers(1, 4))
 def test_the_parts_of_a_network_lie_in_it_and_do_not_overlap(private, number, zones):
     subnets = list(private.subnets(new_prefix=16)) if private.prefixlen < 16 else [private]

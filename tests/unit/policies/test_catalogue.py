@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.atlas import Atlas, LegalLists
@@ -328,7 +328,6 @@ texts = st.binary(max_size=200) | damaged() | json_values.map(lambda value: json
 
 
 @pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
-@settings(deadline=None)
 @given(text=texts)
 def test_a_parser_answers_with_an_error_of_ours_and_never_crashes(parser, text):
     with suppress(PolicyError):

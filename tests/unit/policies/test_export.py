@@ -112,7 +112,7 @@ def test_an_index_that_is_not_there_is_refused(log, index):
         prove(log, index)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=80), st.integers(0, 200), st.integers(0, 200))
 def test_any_bytes_are_a_proof_or_malformed(junk, low, high):
     good = b"c2sp.org/tlog-proof@v1\nextra AAAA\nindex 3\n" + b"\n" + cell.head([bytes(32)] * 4)

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from policies.constraints import Constraints, DataClass, Wish, narrow
@@ -55,7 +55,6 @@ def ask(books, text, now=NOW):
 # What a key says
 
 
-@settings(deadline=None)
 @given(cells)
 def test_reading_a_minted_key_gives_it_back(cell):
     key = mint(cell, secrets.token_bytes)
@@ -68,7 +67,6 @@ def test_a_key_names_its_cell_and_jurisdiction_and_can_be_found_by_a_scanner():
     assert (read_key(KEY.text).cell, read_key(KEY.text).cell.jurisdiction) == (PARIS, "EU")
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32))
 def test_different_secrets_make_different_keys(one, other):
     assume(one != other)
@@ -76,7 +74,6 @@ def test_different_secrets_make_different_keys(one, other):
     assert mint(PARIS, lambda n: one[:n]).text[-49:-6] != mint(PARIS, lambda n: other[:n]).text[-49:-6]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_one_changed_letter_of_secret_or_checksum_is_a_slip_and_not_a_wrong_key(data):
     place = data.draw(st.integers(len(KEY.text) - 49, len(KEY.text) - 1))
@@ -87,7 +84,6 @@ def test_one_changed_letter_of_secret_or_checksum_is_a_slip_and_not_a_wrong_key(
         read_key(KEY.text[:place] + letter + KEY.text[place + 1 :])
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_two_neighbours_swapped_are_a_slip(data):
     place = data.draw(st.integers(len(KEY.text) - 49, len(KEY.text) - 2))
@@ -97,7 +93,6 @@ def test_two_neighbours_swapped_are_a_slip(data):
         read_key(KEY.text[:place] + KEY.text[place + 1] + KEY.text[place] + KEY.text[place + 2 :])
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200) | st.text(alphabet="eqk_u-par0123456789abcdefAZ", max_size=200))
 def test_anything_that_is_no_key_is_refused_and_never_crashes(text):
     with pytest.raises(Unreadable) as refusal:
@@ -344,7 +339,6 @@ def test_a_key_that_would_end_before_it_begins_is_not_made(books, tenant):
         books.add_key(tenant.id, "farm", Wish(), NOW, NOW)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**45))
 def test_a_revoked_key_stays_revoked_wherever_the_clock_jumps(now):
     books = Registrar(MemoryStore(PARIS), PEPPER, secrets.token_bytes)
@@ -375,7 +369,6 @@ def test_a_closed_tenant_has_no_key_that_opens_and_a_ceiling_that_allows_nothing
 # Rotation
 
 
-@settings(deadline=None)
 @given(overlap=st.integers(0, 30 * DAY), later=st.integers(0, 60 * DAY))
 def test_after_rotation_the_new_key_opens_and_the_old_one_until_the_overlap_ends(overlap, later):
     books = Registrar(MemoryStore(PARIS), PEPPER, secrets.token_bytes)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.canonical import encode as canonical
@@ -23,7 +23,6 @@ KINDS = [part["$ref"].removeprefix("#/$defs/") for part in SCHEMA["oneOf"]]
 VALIDATORS = {
     kind: jsonschema.Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": DEFS}) for kind in KINDS
 }  # fmt: skip
-SLOW = [HealthCheck.too_slow]  # an entry has some twenty random parts
 JUNK = st.one_of(
     st.booleans(), st.integers(-3, 2**53 - 1), st.text(max_size=12), st.just([]), st.just({}), st.just(""),
     st.text(string.hexdigits + "trw-./", max_size=66),
@@ -100,7 +99,7 @@ def agrees(kind, value) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=10, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=10)
 @given(st.data())
 def test_what_the_schema_allows_passes(kind, data):
     value = data.draw(values(DEFS[kind]))
@@ -110,7 +109,7 @@ def test_what_the_schema_allows_passes(kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_changed_entry_passes_when_another_implementation_of_json_schema_allows_it(kind, data):
     value = data.draw(mutated(kind))
@@ -121,7 +120,7 @@ def test_a_changed_entry_passes_when_another_implementation_of_json_schema_allow
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=8)
 @given(st.data())
 def test_only_the_canonical_bytes_pass(kind, data):
     value = data.draw(values(DEFS[kind]))
@@ -182,7 +181,7 @@ def test_no_field_takes_a_prompt_a_name_an_address_or_their_base64(pattern):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=20)
 @given(st.data())
 def test_an_entry_in_which_a_person_s_words_stand_does_not_pass(kind, data):
     value = data.draw(values(DEFS[kind]))
@@ -219,7 +218,7 @@ def test_the_longest_number_of_each_field_is_one_that_every_json_reader_keeps():
     assert max(node["maximum"] for node in DEFS.values() if "maximum" in node) < 2**53
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200) | st.binary(max_size=60).map(lambda tail: b'{"t":"pad",' + tail))
 def test_any_bytes_are_an_entry_or_malformed(data):
     assert passes(data) is False
@@ -247,7 +246,7 @@ WORDS = ["oneOf", "$defs", "$ref", "properties", "t", "const", "type", "required
 SCHEMAS = st.recursive(JUNK, lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(WORDS), inner))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=80) | SCHEMAS.map(json.dumps).map(str.encode))
 def test_any_bytes_are_a_schema_or_malformed(data):
     with suppress(PolicyError):

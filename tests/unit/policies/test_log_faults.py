@@ -177,7 +177,7 @@ def test_after_a_loss_of_power_the_log_starts_by_itself_and_keeps_its_promises(n
     assert len(left) == 3
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=4), st.randoms(use_true_random=False), st.data())
 def test_a_log_survives_crash_after_crash(story, rng, data):
     world = World(Memory())

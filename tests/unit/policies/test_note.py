@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policies.errors import Malformed, Untrusted
@@ -116,7 +116,6 @@ def test_one_bad_signature_of_a_known_key_spoils_the_note():
         verify(note, [good.vkey, bad.vkey])
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(Kind)), st.binary(max_size=3000))
 def test_a_signature_of_any_bytes_does_not_hold(kind, data):
     key = signer(kind).vkey
@@ -134,7 +133,6 @@ def test_a_note_with_three_signatures_reads_as_it_was_written():
 SOUND = bytes(signed(signer(Kind.ED25519)))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
 @example(SOUND.replace(b"\n", b"\r\n"))
 @example(SOUND[:-1])
@@ -145,7 +143,6 @@ def test_any_bytes_are_a_note_or_are_refused(data):
         assert bytes(Note.parse(data)) == data
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(SOUND) - 1), st.integers(0, 255))
 def test_a_note_with_one_byte_changed_is_refused_or_does_not_hold(place, byte):
     changed = SOUND[:place] + bytes([byte]) + SOUND[place + 1 :]
@@ -165,7 +162,6 @@ def test_a_note_may_hold_sixteen_signatures_and_not_a_thousand():
         Note.parse(("text\n\n" + line * 1000).encode())
 
 
-@settings(deadline=None)
 @given(st.text(max_size=120) | st.text("0123456789+/=abcdefAaQ", max_size=120))
 @example(PUBLISHED_KEY + "=")
 @example("a+00000000+")
@@ -188,7 +184,6 @@ def test_a_key_reads_as_it_was_written(kind):
     assert parse_vkey(str(key)) == key
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1), st.binary(min_size=32, max_size=32))
 def test_a_checkpoint_reads_as_it_was_written(size, root):
     head = Checkpoint("a.example/b", size, root)
@@ -196,7 +191,6 @@ def test_a_checkpoint_reads_as_it_was_written(size, root):
     assert Checkpoint.parse(head.body()) == head
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200))
 @example("a\n01\n" + "A" * 43 + "=\n")
 @example("a\n٣\n" + "A" * 43 + "=\n")

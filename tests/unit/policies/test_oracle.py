@@ -141,7 +141,7 @@ def test_cedar_and_the_oracle_agree_on_20_000_random_requests_and_on_the_rules_t
     assert named == {"permit", *oracle.CHECKS}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tenant=tenants, region=regions, asked=questions)
 def test_cedar_and_the_oracle_agree_on_whatever_hypothesis_thinks_of(cedar, tenant, region, asked):
     told = cedar.ask(cedar.world([region], [tenant]), tenant.digest, [region.id], asked)
@@ -149,21 +149,19 @@ def test_cedar_and_the_oracle_agree_on_whatever_hypothesis_thinks_of(cedar, tena
     assert told == [oracle.verdict(tenant, region, asked)]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(ceiling=tenants, wish=wishes, region=regions, asked=questions)
 def test_what_a_narrowed_tenant_may_do_the_tenant_may_do(ceiling, wish, region, asked):
     if oracle.verdict(narrow(ceiling, wish), region, asked).allowed:
         assert oracle.verdict(ceiling, region, asked).allowed
 
 
-@settings(deadline=None)
 @given(ceiling=tenants, one=wishes, other=wishes)
 def test_it_does_not_matter_which_wish_narrows_first(ceiling, one, other):
     if len(ceiling.required_any | one.required_any | other.required_any) <= MOST_GROUPS:
         assert narrow(narrow(ceiling, one), other) == narrow(narrow(ceiling, other), one)
 
 
-@settings(deadline=None)
 @given(ceiling=tenants, wish=wishes)
 def test_narrowing_twice_by_the_same_wish_changes_nothing(ceiling, wish):
     once = narrow(ceiling, wish)
@@ -171,7 +169,6 @@ def test_narrowing_twice_by_the_same_wish_changes_nothing(ceiling, wish):
     assert narrow(once, wish) == once
 
 
-@settings(deadline=None)
 @given(ceiling=tenants, wish=wishes)
 def test_what_a_wish_would_widen_is_named_and_cut(ceiling, wish):
     narrowed = narrow(ceiling, wish)
@@ -182,13 +179,11 @@ def test_what_a_wish_would_widen_is_named_and_cut(ceiling, wish):
         assert name not in getattr(narrowed, field)
 
 
-@settings(deadline=None)
 @given(tenant=tenants)
 def test_constraints_survive_their_canonical_bytes(tenant):
     assert Constraints.parse(tenant.canonical()) == tenant
 
 
-@settings(deadline=None)
 @given(wish=wishes)
 def test_wishes_survive_their_canonical_bytes(wish):
     assert Wish.parse(wish.canonical()) == wish

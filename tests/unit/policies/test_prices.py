@@ -7,7 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from policies.clip_facts import ClipFacts, Mode, Resolution, resolution_of
@@ -70,7 +70,6 @@ books = st.builds(
 # Laws
 
 
-@settings(deadline=None)
 @given(books, clips, currencies, instants)
 def test_a_total_is_the_sum_of_its_lines(book, clip, currency, at):
     found = quote(book, clip, currency, at)
@@ -78,14 +77,12 @@ def test_a_total_is_the_sum_of_its_lines(book, clip, currency, at):
     assert found.total == Money(sum(line.price.amount for line in found.lines), currency)
 
 
-@settings(deadline=None)
 @given(books, clips, currencies, instants)
 def test_no_promotion_makes_a_price_negative_or_higher(book, clip, currency, at):
     for line in quote(book, clip, currency, at).lines:
         assert 0 <= line.price.amount <= line.full.amount
 
 
-@settings(deadline=None)
 @given(books, clips, currencies, instants)
 def test_a_line_is_within_half_a_unit_of_the_exact_price(book, clip, currency, at):
     for line in quote(book, clip, currency, at).lines:
@@ -93,7 +90,6 @@ def test_a_line_is_within_half_a_unit_of_the_exact_price(book, clip, currency, a
         assert abs(line.price.amount - exact) <= Fraction(1, 2)
 
 
-@settings(deadline=None)
 @given(books, clips, currencies, instants, st.integers(0, 10_000))
 def test_a_longer_film_never_costs_less(book, clip, currency, at, more):
     longer = ClipFacts(
@@ -103,13 +99,11 @@ def test_a_longer_film_never_costs_less(book, clip, currency, at, more):
     assert quote(book, clip, currency, at).total.amount <= quote(book, longer, currency, at).total.amount
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**12), 10**12), st.integers(1, 10**6))
 def test_rounding_is_that_of_the_standard(amount, parts):
     assert half_even(amount, parts) == round(Fraction(amount, parts))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9), currencies, st.integers(0, 100))
 def test_a_share_and_its_rest_differ_from_the_whole_by_one_unit_at_most(amount, currency, percent):
     parts = share(Money(amount, currency), percent) + share(Money(amount, currency), 100 - percent)
@@ -117,7 +111,6 @@ def test_a_share_and_its_rest_differ_from_the_whole_by_one_unit_at_most(amount, 
     assert abs(parts.amount - amount) <= 1
 
 
-@settings(deadline=None)
 @given(promotions, clips, instants)
 def test_the_best_promotion_wins_and_they_never_add_up(promotion, clip, at):
     lesser = Promotion(id="aa", percent=1, begins=0, ends=2 * 10**12)
@@ -129,7 +122,6 @@ def test_the_best_promotion_wins_and_they_never_add_up(promotion, clip, at):
     assert (found.promotion, found.lines[0].percent) == (best.id, best.percent)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 253_402_300_799))
 def test_an_instant_that_is_written_is_read_back(seconds):
     assert moment(written(seconds * 1000)) == seconds * 1000
@@ -212,7 +204,6 @@ def test_an_order_before_the_book_begins_has_no_price():
         quote(BOOK, CLIP, Currency.EUR, BOOK.begins - 1)
 
 
-@settings(deadline=None)
 @given(clips, currencies)
 def test_the_shipped_book_has_a_price_for_everything_that_can_be_made(clip, currency):
     assert quote(BOOK, clip, currency, BEFORE).total.amount >= 0
@@ -332,7 +323,6 @@ def test_a_promotion_that_does_not_hold_is_refused(promotion):
         parse_prices(changed(promotions=[{**good, **promotion}]))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_make_the_parser_crash(text):
     with pytest.raises(PolicyError):
@@ -346,7 +336,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(BOOK.model_dump(by_alias=True))), json_values)
 def test_no_value_in_any_field_makes_the_parser_crash(field, value):
     with suppress(Malformed):

@@ -7,7 +7,7 @@ import random
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from policies.clip_facts import ClipFacts, Mode, Resolution
@@ -77,7 +77,6 @@ def whole(found):
 # Promises
 
 
-@settings(deadline=None)
 @given(services, clips, st.integers(0, 10_000))
 def test_a_longer_clip_is_never_promised_earlier(service, clip, more):
     longer = ClipFacts(
@@ -87,7 +86,6 @@ def test_a_longer_clip_is_never_promised_earlier(service, clip, more):
     assert promise(service, clip).video_ms <= promise(service, longer).video_ms
 
 
-@settings(deadline=None)
 @given(clips)
 def test_a_dearer_class_promises_no_more_time_and_no_less_availability(clip):
     batch, standard, priority = (SLA.by_name(name) for name in ("batch", "standard", "priority"))
@@ -121,7 +119,6 @@ def test_whether_a_promise_was_kept_has_two_answers():
 regions = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
 
-@settings(deadline=None)
 @given(regions, st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3_000)))
 def test_a_request_waits_or_is_refused_and_never_goes_where_it_may_not(eligible, waits):
     found = seat(eligible, waits, PROMISE)
@@ -142,7 +139,6 @@ def test_an_idle_region_outside_the_boundary_does_not_help():
 # Hours
 
 
-@settings(deadline=None)
 @given(outcomes)
 def test_windows_account_for_every_request(found):
     for window in tally(found, BOUNDS).values():
@@ -152,7 +148,6 @@ def test_windows_account_for_every_request(found):
     assert whole(found).count == len(found)
 
 
-@settings(deadline=None)
 @given(outcomes, st.randoms(use_true_random=False))
 def test_the_order_of_requests_does_not_matter(found, chance):
     shuffled = list(found)
@@ -161,13 +156,11 @@ def test_the_order_of_requests_does_not_matter(found, chance):
     assert tally(shuffled, BOUNDS) == tally(found, BOUNDS)
 
 
-@settings(deadline=None)
 @given(outcomes, st.integers(0, 30))
 def test_windows_add_up(found, cut):
     assert merge(whole(found[:cut]), whole(found[cut:])) == whole(found)
 
 
-@settings(deadline=None)
 @given(st.lists(times, min_size=1, max_size=60), st.integers(1, 100))
 def test_a_percentile_of_the_histogram_holds_the_true_one(taken, percent):
     exact = sorted(taken)[-(-len(taken) * percent // 100) - 1]
@@ -179,7 +172,6 @@ def test_a_percentile_of_the_histogram_holds_the_true_one(taken, percent):
     assert bucket.high is None or exact <= bucket.high
 
 
-@settings(deadline=None)
 @given(st.lists(times, min_size=1, max_size=30))
 def test_percentiles_rise(taken):
     window = whole([film(each) for each in taken])
@@ -234,7 +226,6 @@ def test_a_rejected_request_has_no_film():
         )
 
 
-@settings(deadline=None)
 @given(outcomes)
 def test_a_window_is_an_entry_that_the_log_takes(found):
     stamp = Stamp(ts=NOW, id="0" * 32, salt="1" * 32, w="w-0123456789abcdef", n=0)
@@ -246,7 +237,6 @@ def test_a_window_is_an_entry_that_the_log_takes(found):
 # Availability and credits
 
 
-@settings(deadline=None)
 @given(outcomes)
 def test_availability_in_total_is_never_above_that_inside_the_boundary(found):
     reached = availability(whole(found))
@@ -254,13 +244,11 @@ def test_availability_in_total_is_never_above_that_inside_the_boundary(found):
     assert 0 <= reached.total <= reached.inside <= MILLION
 
 
-@settings(deadline=None)
 @given(outcomes, st.sampled_from([Rejection.RATE_LIMITED, Rejection.TOO_LONG]))
 def test_a_mistake_of_the_client_changes_no_availability(found, reason):
     assert availability(whole([*found, rejection(reason)])) == availability(whole(found))
 
 
-@settings(deadline=None)
 @given(outcomes)
 def test_a_boundary_without_capacity_shows_in_total_and_not_inside(found):
     assume(any(each.timing for each in found))
@@ -269,7 +257,6 @@ def test_a_boundary_without_capacity_shows_in_total_and_not_inside(found):
     assert (after.inside, after.total < before.total) == (before.inside, True)
 
 
-@settings(deadline=None)
 @given(outcomes, st.sampled_from([Rejection.QUEUE_FULL, Rejection.UNAVAILABLE, None]))
 def test_what_is_our_fault_shows_in_both(found, reason):
     assume(any(each.timing for each in found))
@@ -284,7 +271,6 @@ def test_where_nothing_was_asked_nothing_failed():
     assert availability(whole([])) == Availability(inside=MILLION, total=MILLION)
 
 
-@settings(deadline=None)
 @given(services, st.integers(0, MILLION), st.integers(0, MILLION))
 def test_worse_availability_never_gives_less_back(service, one, other):
     low, high = sorted((one, other))
@@ -348,14 +334,12 @@ def test_a_document_that_does_not_hold_is_refused_at_the_field_that_is_wrong(tex
         parse_sla(text)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_make_the_parser_crash(text):
     with pytest.raises(PolicyError):
         parse_sla(text)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.randoms(use_true_random=False))
 def test_no_altered_byte_makes_the_parser_crash(place, chance: random.Random):
     text = bytearray(changed())

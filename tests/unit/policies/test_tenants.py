@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.constraints import Constraints, DataClass, Wish, narrow, widenings
@@ -238,7 +238,6 @@ jurisdictions = st.frozensets(st.sampled_from(["EU", "JP", "US"]))
 classes = st.frozensets(st.sampled_from(DataClass))
 
 
-@settings(deadline=None)
 @given(jurisdictions, classes, jurisdictions, classes, jurisdictions, classes)
 def test_no_key_and_no_request_ever_gets_more_than_the_tenant_has(here, mine, key_in, key_for, ask_in, ask_for):
     books = Registrar(MemoryStore(PARIS), PEPPER, secrets.token_bytes)
@@ -433,7 +432,6 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
         SqliteStore(tmp_path / "store.sqlite")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_in_place_of_the_file_make_it_crash(tmp_path_factory, data):
     place = tmp_path_factory.mktemp("strange") / "store.sqlite"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import Malformed, Refused
@@ -62,7 +62,6 @@ def test_the_paths_are_those_of_the_specification():
     assert tile_path(1, 256, 255) == "tile/1/256.p/255"
 
 
-@settings(deadline=None)
 @given(st.integers(-1, 63), st.integers(0, 2**63 - 1), st.integers(1, 256))
 def test_a_path_names_one_tile(level, n, width):
     tile = Tile(level, n, width)
@@ -70,7 +69,6 @@ def test_a_path_names_one_tile(level, n, width):
     assert parse_path(tile.path) == tile
 
 
-@settings(deadline=None)
 @given(st.text("tilenrs/0123456789x.p", max_size=40).map("tile/".__add__) | st.text(max_size=60))
 def test_any_text_is_a_path_written_in_the_one_way_or_is_refused(text):
     with suppress(Malformed):
@@ -105,13 +103,11 @@ def test_a_tree_of_256_leaves_has_a_full_tile_and_one_of_width_1_above():
     assert list(tiles_of(256)) == [Tile(0, 0), Tile(1, 0, 1)]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 70_000), st.integers(0, 3_000))
 def test_growing_gives_just_the_tiles_that_were_not_there(old, more):
     assert set(tiles_for(old, old + more)) == set(tiles_of(old + more)) - set(tiles_of(old))
 
 
-@settings(deadline=None)
 @given(SIZES)
 def test_every_tile_has_the_width_that_the_size_gives_it(size):
     assert all(tile.width == width_at(tile.level, size, tile.n) for tile in tiles_of(size))
@@ -123,20 +119,17 @@ def test_a_tree_does_not_shrink():
         list(tiles_for(3, 2))
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=256))
 def test_a_bundle_gives_back_its_entries(entries):
     assert decode_bundle(encode_bundle(entries)) == entries
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_a_bundle_or_are_refused(data):
     with suppress(Malformed):
         assert encode_bundle(decode_bundle(data)) == data
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=256), st.data())
 def test_a_bundle_that_is_cut_never_holds_what_it_held(entries, data):
     whole = encode_bundle(entries)
@@ -159,7 +152,6 @@ def test_a_longest_entry_fits_and_one_byte_more_does_not():
         encode_bundle([bytes(65_536)])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(1, 256))
 def test_a_tile_of_another_length_than_its_name_says_is_refused(hashes, width):
     if hashes == width:
@@ -169,7 +161,6 @@ def test_a_tile_of_another_length_than_its_name_says_is_refused(hashes, width):
             decode_tile(bytes(32 * hashes), width)
 
 
-@settings(deadline=None)
 @given(st.data(), SIZES)
 def test_proofs_come_from_tiles_alone(data, size):
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size))

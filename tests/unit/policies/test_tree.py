@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import Refused
@@ -46,7 +46,6 @@ def test_the_roots_of_the_rfcs_own_example_leaves_are_the_published_ones():
     assert root.hex() == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300))
 def test_the_edge_has_the_root_of_the_naive_tree(size):
     assert root_of(LEAVES[:size]) == naive_root(LEAVES[:size])
@@ -56,7 +55,6 @@ def test_an_empty_tree_has_the_hash_of_nothing():
     assert root_of([]) == Edge().root() == EMPTY
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_a_copy_of_an_edge_grows_on_its_own(first, second):
     edge = Edge()
@@ -73,7 +71,6 @@ def test_an_edge_with_too_few_peaks_is_refused():
         Edge(5, [LEAVES[0]])
 
 
-@settings(deadline=None)
 @given(st.data(), SIZES)
 def test_an_inclusion_proof_holds_for_its_leaf_and_no_other(data, size):
     index, other = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size))
@@ -86,7 +83,6 @@ def test_an_inclusion_proof_holds_for_its_leaf_and_no_other(data, size):
     assert size == 1 or not check_inclusion(LEAVES[index], index, size, proof[:-1], root)
 
 
-@settings(deadline=None)
 @given(st.data(), SIZES)
 def test_a_consistency_proof_holds_for_its_two_trees_and_no_others(data, new):
     old = data.draw(st.integers(0, new))
@@ -100,7 +96,6 @@ def test_a_consistency_proof_holds_for_its_two_trees_and_no_others(data, new):
     assert old in {0, new} or not check_consistency(old, first, new, LEAVES[-1], proof)
 
 
-@settings(deadline=None)
 @given(st.data(), st.integers(2, 300), st.integers(0, 255))
 def test_one_changed_bit_of_a_proof_is_found(data, size, bit):
     index = data.draw(st.integers(0, size - 1))
@@ -111,7 +106,6 @@ def test_one_changed_bit_of_a_proof_is_found(data, size, bit):
     assert not check_inclusion(LEAVES[index], index, size, proof, naive_root(LEAVES[:size]))
 
 
-@settings(deadline=None)
 @given(
     st.integers(-2, 2**64),
     st.integers(-2, 2**64),

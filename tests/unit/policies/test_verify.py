@@ -185,7 +185,6 @@ def test_a_number_that_is_missing_or_twice_is_found_unless_a_gap_entry_explains_
     assert codes(cell.lay(tmp_path, lines)) == expected
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 60)), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60))), st.randoms())
 def test_holes_are_the_numbers_below_the_last_that_neither_an_entry_nor_a_gap_names(numbers, gaps, random):
     sequences, order = Sequences(), sorted(numbers)
@@ -314,7 +313,7 @@ def whole(tmp_path_factory) -> bytes:
     return zipped(*((str(path.relative_to(folder)), path.read_bytes(), 0o100644) for path in files)).getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_zip_with_any_bytes_changed_is_an_error_or_a_report_and_never_a_crash(whole, tmp_path_factory, data):
     body = bytearray(whole)

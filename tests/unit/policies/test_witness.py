@@ -57,7 +57,7 @@ def test_a_log_that_grows_is_cosigned_by_every_key_of_the_witness(witness):
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_only_a_head_that_follows_the_last_one_is_cosigned(first, old, new):
     witness = Witness(Memory(), COSIGNERS[:1], {ORIGIN: [LOG.vkey]})
     witness.add_checkpoint(request(0, first), NOW)
@@ -141,7 +141,6 @@ def test_a_log_key_does_not_make_a_witness():
         Witness(Memory(), [LOG], {})
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=600))
 @example(b"old 0\n\n")
 @example(b"old 01\n\n" + bytes(note(1)))
@@ -286,7 +285,6 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300) | LINES.map("\n".join).map(lambda text: text.encode("utf-8", "surrogatepass") + b"\n"))
 def test_any_bytes_are_a_policy_or_are_refused(data):
     with suppress(Malformed):

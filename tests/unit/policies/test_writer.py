@@ -301,7 +301,7 @@ def test_the_minimum_index_never_goes_back(disk):
             log.prune(601)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 600), min_size=1, max_size=4))
 def test_growing_in_any_steps_gives_the_files_and_the_root_of_the_whole(steps):
     entries = [b"%d" % number for number in range(sum(steps))]

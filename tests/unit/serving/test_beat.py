@@ -41,7 +41,7 @@ async def heard(source: Source, most: int = 100) -> list[bytes]:
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(pauses=st.lists(st.sampled_from([0.0, 0.001, 0.05]), max_size=5))
 def test_every_part_comes_once_and_in_order_whatever_the_pauses(pauses):
     found = asyncio.run(heard(Source(*pauses)))

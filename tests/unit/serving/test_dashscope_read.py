@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.clip import Mode, Size
@@ -14,8 +14,6 @@ from serving.dialects.dashscope.read import read
 from serving.dialects.names import NAMES
 from serving.errors import BadField, BadMedia, BadType, CellError, Missing, UnknownModel
 from serving.wish import Audio, Given, Role, Wish, fingerprint
-
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 URL = "https://assets.example/a.png"
 OSS = "oss://dashscope-instant/t1/2026-11-21/9f/b.png"
@@ -204,7 +202,6 @@ INNER = st.dictionaries(
 )
 
 
-@PATIENT
 @given(st.sampled_from(sorted(NAMES)), INNER | VALUES, INNER | VALUES)
 def test_whatever_comes_is_a_wish_or_a_refusal(model, inputs, parameters):
     try:

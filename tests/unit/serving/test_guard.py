@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import BadMedia
@@ -77,7 +77,6 @@ def test_an_address_that_can_be_misread_or_must_not_be_called_is_refused(text):
     assert refused.value.field == "image_url"
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_whatever_is_written_is_read_or_refused(text):
     for whole in (text, f"https://{text}", f"https://example.com/{text}"):
@@ -120,19 +119,16 @@ def test_a_list_names_hosts_or_all_below_one():
     )
 
 
-@settings(deadline=None)
 @given(V4)
 def test_an_address_called_public_is_one_for_the_standard_library_too(ip):
     assert not is_public(ip) or (ip.is_global and not ip.is_multicast)
 
 
-@settings(deadline=None)
 @given(st.ip_addresses(v=6))
 def test_an_ipv6_address_called_public_is_one_for_the_standard_library_too(ip):
     assert not is_public(ip) or (ip.is_global and not ip.is_multicast and ip.ipv4_mapped is None)
 
 
-@settings(deadline=None)
 @given(V4, st.integers(0, 2**16 - 1))
 def test_an_ipv4_address_inside_an_ipv6_one_is_never_called(ip, rest):
     four = int(ip)
@@ -150,7 +146,6 @@ def test_an_ipv4_address_inside_an_ipv6_one_is_never_called(ip, rest):
     assert [str(IPv6Address(each)) for each in carriers if may_call(IPv6Address(each), OPEN)] == []
 
 
-@settings(deadline=None)
 @given(st.data(), PRIVATE)
 def test_a_private_address_is_called_only_when_its_network_is_named(data, network):
     ip = data.draw(st.ip_addresses(network=network))
@@ -159,7 +154,6 @@ def test_a_private_address_is_called_only_when_its_network_is_named(data, networ
     assert may_call(ip, replace(OPEN, inner=(network,))) != ip.is_link_local
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from(FORBIDDEN))
 def test_metadata_link_local_and_multicast_are_called_by_no_setting(data, network):
     ip = data.draw(st.ip_addresses(network=network))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_neighbours_are_in_the_catalogue(init, tmp_path):
 
 @pytest.mark.parametrize(("looked_at", "said"), [(True, "The cell eu-par starts.\n"), (False, "")])
 def test_a_cell_speaks_to_a_person_and_leaves_the_log_alone(capsys, monkeypatch, looked_at, said):
-    monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: looked_at)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: looked_at)
 
     cli._tell_a_person("The cell eu-par starts.")
 

@@ -114,7 +114,7 @@ FILMS = st.builds(
 
 
 @given(film=FILMS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_whatever_index_and_media_a_film_has_the_library_finds_nothing_amiss(credential, film):
     made = sign(film, credential, residency=RESIDENCY, pid=PID).body
 

@@ -25,7 +25,7 @@ def looks(seed, draw=lambda rng: render(any_scene(rng, Size(64, 64)), 8)):
     return seen(draw(np.random.default_rng(seed)), 64, 3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1_000), size=st.floats(0, 8))
 def test_the_linear_picture_is_exact_where_it_was_taken(seed, size):
     frames, pattern = looks(seed), WAVES.pattern(CHIPS) * np.float32(size / 8)

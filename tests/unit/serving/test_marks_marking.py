@@ -34,7 +34,7 @@ def whole(shown):
     return mark_frames(shown, FPS, CHIPS, KEY)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(cuts=st.lists(st.integers(1, 19), unique=True, max_size=6))
 def test_frames_are_marked_alike_however_they_come(shown, whole, cuts):
     size = Size(shown.shape[2], shown.shape[1])

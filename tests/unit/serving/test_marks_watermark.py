@@ -195,7 +195,7 @@ def test_sound_too_short_for_a_mark_is_no_mistake(samples):
     assert len(mark_sound(melody()[:samples], 8_000, CHIPS, KEY)) == samples
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1_000), height=st.integers(2, 70), width=st.integers(2, 70), room=st.integers(0, 30))
 def test_every_colour_moves_by_the_pattern_and_none_over_black_or_white(seed, height, width, room):
     rng = np.random.default_rng(seed)
@@ -210,7 +210,7 @@ def test_every_colour_moves_by_the_pattern_and_none_over_black_or_white(seed, he
     assert np.array_equal(added, np.minimum(np.maximum(frames, least), most) + moved)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1_000), length=st.integers(1_000, 20_000))
 def test_sound_within_the_band_is_what_its_tiles_make(seed, length):
     rng = np.random.default_rng(seed)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.clip import Mode, Size
 from serving.dialects.native.read import read
 from serving.errors import BadField, BadType, CellError, Missing
 from serving.wish import Given, Role, fingerprint
-
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 URL = "https://assets.example/a.png"
 JOB = "0123456789abcdef0123456789abcdef"
@@ -103,7 +101,6 @@ FIELDS = [
 ]
 
 
-@PATIENT
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6))
 def test_whatever_comes_is_a_wish_or_a_refusal(body):
     for asked in (body, {"prompt": "x", **body}):

@@ -80,7 +80,7 @@ def test_what_was_put_is_read(objects, body, how):
 @pytest.mark.parametrize(
     "wrap", [lambda plain: plain, lambda plain: SealedObjects(plain, keyring())], ids=["plain", "sealed"]
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(start=st.integers(0, 3 * PIECE), length=st.integers(0, 3 * PIECE))
 def test_a_part_is_the_part_of_the_whole(tmp_path_factory, wrap, start, length):
     body = LONG[: 2 * PIECE + 17]
@@ -170,7 +170,6 @@ def test_retention_sees_what_was_written_before_a_moment(objects, folder):
     assert (found.key, found.bytes) == ("t-2/a", (folder / "t-2/a").stat().st_size)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), max_size=4))
 def test_a_key_stays_within_its_tenant(names):
     try:

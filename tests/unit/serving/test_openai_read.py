@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.clip import Mode, Size
@@ -17,8 +17,6 @@ from serving.dialects.names import NAMES
 from serving.dialects.openai_videos.read import Attempt, read, read_edit, read_extend, read_remix
 from serving.errors import BadField, BadMedia, BadType, CellError, Missing, UnknownModel
 from serving.wish import Audio, Given, Role, Wish, fingerprint
-
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 JOB = "0123456789abcdef0123456789abcdef"
 URL = "https://assets.example/a.png"
@@ -241,7 +239,6 @@ NAMED = [
 ]
 
 
-@PATIENT
 @given(
     st.dictionaries(st.sampled_from(NAMED) | st.text(LETTERS, max_size=5), VALUES, max_size=6),
     st.sampled_from(sorted(NAMES)),
@@ -257,7 +254,6 @@ def test_whatever_comes_is_a_wish_or_a_refusal(body, model):
             assert kept(wish)
 
 
-@PATIENT
 @given(
     st.lists(
         st.tuples(

@@ -57,7 +57,7 @@ def plain(tmp_path):
 # The box -------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(size=SIZES, step=st.integers(1, 2 * PIECE))
 def test_what_was_sealed_is_opened_and_streams_are_the_same_as_wholes(size, step):
     body, box = os.urandom(size), a_box()
@@ -69,7 +69,7 @@ def test_what_was_sealed_is_opened_and_streams_are_the_same_as_wholes(size, step
     assert run(whole(box.seal_stream(cut(body, step)))) == sealed
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(place=st.integers(HEAD, sealed_size(len(FILM)) - 1), bit=st.integers(0, 7))
 def test_one_bit_that_changed_is_seen(place, bit):
     sealed = bytearray(a_box().seal_whole(FILM))

@@ -5,19 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.clip import Size
 from serving.dialects.sizes import RATIOS, TIERS, bucket, following, ratio_of, read_size, tier_of
 from serving.errors import BadField
 
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
-
 EVEN = st.integers(16, 1104).map(lambda half: 2 * half)
 
 
-@PATIENT
 @given(EVEN, EVEN, st.sampled_from("xX*×"))
 def test_every_notation_of_a_size_is_read(width, height, sign):
     assert read_size(f"{width}{sign}{height}") == Size(width, height)
@@ -33,7 +30,6 @@ def test_other_texts_are_refused_with_their_field(text):
     assert refused.value.field == "parameters.size"
 
 
-@PATIENT
 @given(st.text())
 def test_whatever_the_text_is_the_answer_is_a_size_or_a_refusal(text):
     with suppress(BadField):
@@ -56,7 +52,6 @@ def test_buckets_are_the_documented_ones():
     ]
 
 
-@PATIENT
 @given(st.integers(1, 8_192), st.integers(1, 8_192), st.sampled_from([None, *TIERS]))
 def test_a_film_that_follows_a_picture_always_has_a_size_that_can_be_made(width, height, tier):
     size = following(Size(width, height), tier)
@@ -64,7 +59,6 @@ def test_a_film_that_follows_a_picture_always_has_a_size_that_can_be_made(width,
     assert read_size(str(size)) == size
 
 
-@PATIENT
 @given(st.integers(300, 3_000), st.integers(300, 3_000), st.sampled_from([480, 720]))
 def test_a_film_that_follows_a_picture_keeps_its_shape_and_the_tiers_area(width, height, tier):
     if not 0.4 <= width / height <= 2.5:

@@ -85,7 +85,7 @@ def test_who_waits_long_expects_to_be_overtaken():
     assert crowded.eta_ms - alone.eta_ms == 40_000  # at half of the cell, everything takes twice as long
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(line=lines, wait=st.integers(1, 600), cost=st.integers(1, 60), spread=st.floats(0.02, 0.5))
 def test_who_comes_back_when_told_is_taken_on_if_nobody_else_came(line, wait, cost, spread):
     asked = promise(wait_s=wait, video_s=wait + 4 * cost), Estimate(cost * 1000, cost * 1000, spread)
@@ -96,7 +96,7 @@ def test_who_comes_back_when_told_is_taken_on_if_nobody_else_came(line, wait, co
         assert isinstance(consider(line.after(found.retry_ms), *asked), Taken)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(line=lines, wait=st.integers(1, 600), cost=st.integers(1, 60))
 def test_nobody_becomes_late_by_a_film_that_is_taken_on(line, wait, cost):
     found = consider(line, promise(wait_s=wait, video_s=1_000), Estimate(cost * 1000, 1, 0.02))

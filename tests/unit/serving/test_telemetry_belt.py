@@ -17,7 +17,7 @@ def accounted(tally: Tally) -> int:
     return sum(tally.dropped.values()) + sum(tally.sent.values())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 60), st.integers(1, 20), st.lists(st.sampled_from(["takes", "refuses", "raises"]), max_size=5))
 def test_everything_that_is_put_on_it_is_sent_or_counted_as_dropped(count, most, moods):
     left, tally = list(moods), Tally()
