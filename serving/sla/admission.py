@@ -24,7 +24,7 @@ from serving.sla.shares import Shares, overtaken
 __all__ = ["Taken", "Turned", "consider"]
 
 NOBODY: Final = Shares()
-TRIES: Final = 6  # at a time from which a film would be taken on; the guesses only grow
+TRIES: Final = 12  # at a time from which a film would be taken on; the guesses only grow, and few are usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +144,6 @@ def _retry(line: Line, asked: _Asked, guess: int) -> int:
     for _ in range(TRIES):
         found = _decide(line.after(wait), asked)
         if isinstance(found, Taken):
-            break
+            return wait
         wait += found.retry_ms
-    return wait
+    return max(wait, line.idle)  # an idle cell takes on whatever is not refused for good

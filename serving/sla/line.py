@@ -60,6 +60,11 @@ class Line:
         """When each of the waiting will begin, in milliseconds from now; nobody before the one ahead."""
         return _begun(self._free(), self.costs)
 
+    @property
+    def idle(self) -> int:
+        """When all of it will have been made, in milliseconds from now."""
+        return max([0, *self.busy_ms, *(start + cost for start, cost in zip(self.starts, self.costs, strict=True))])
+
     def starts_with(self, place: int, cost_ms: int) -> list[int]:
         """The same with a new job of this cost in that place."""
         return _begun(self._free(), [*self.costs[:place], cost_ms, *self.costs[place:]])

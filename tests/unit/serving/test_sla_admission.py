@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from policies.promises import Promise
@@ -85,8 +85,15 @@ def test_who_waits_long_expects_to_be_overtaken():
     assert crowded.eta_ms - alone.eta_ms == 40_000  # at half of the cell, everything takes twice as long
 
 
+#: One film after the other becomes late, and each is a reason to wait on.
+STAIRS = line((0, 1), (2, 3), (56, 60), (0, 52), (142, 42), (143, 16), (169, 18), (187, 39), (369, 60))
+HIGH = line(*((20 * n, 19) for n in range(60)))
+
+
 @settings(max_examples=200)
 @given(line=lines, wait=st.integers(1, 600), cost=st.integers(1, 60), spread=st.floats(0.02, 0.5))
+@example(line=STAIRS, wait=1, cost=1, spread=0.0234375)
+@example(line=HIGH, wait=1, cost=3, spread=0.5)
 def test_who_comes_back_when_told_is_taken_on_if_nobody_else_came(line, wait, cost, spread):
     asked = promise(wait_s=wait, video_s=wait + 4 * cost), Estimate(cost * 1000, cost * 1000, spread)
     found = consider(line, *asked)
