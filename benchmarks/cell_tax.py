@@ -4,6 +4,7 @@ Each way makes films of one length and size, all different, in a steady state: s
 its next film when its last has ended (`benchmarks.steady`).
 
     bare engine              codes, and nothing is done with them
+    the same, a busy core    beside a process that does nothing but count: what a machine's cores take from each other
     engine, rendered, MP4    each chunk is rendered and compressed in a thread while the next is decoded; then a file
     whole cell               a client's wish over HTTP until it hears of its end: gate, decision in the log, admission,
                              durable job, a checkpoint for each chunk, the same rendering and compression, watermarks
@@ -26,10 +27,11 @@ import json
 import platform
 import secrets
 import socket
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
@@ -192,6 +194,17 @@ def rendered(works: Engine, maker: Maker, folder: Path) -> One:
     return one
 
 
+@contextmanager
+def neighbour() -> Iterator[None]:
+    """A process that keeps one core busy and touches no memory: what it takes from the engine, the machine takes."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        busy.kill()
+        busy.wait()
+
+
 def home(folder: Path, kind: str, films: int, *, apart: bool = True) -> CellSettings:
     """A cell's settings, by which the bare engine is made too."""
     make_home(
@@ -252,7 +265,7 @@ def _port() -> int:
 
 
 async def measured(kind: str, plan: Plan, folder: Path, model: Model) -> list[Row]:
-    """The bare engine one by one and at once, the same with rendering, and the cell."""
+    """The bare engine one by one, at once and beside a busy core, the same with rendering, and the cell."""
     settings, maker = home(folder / "cell", kind, plan.at_once, apart=plan.apart), Maker(Generator(model))
     rows, first, many = [], count(step=RANGE), plan.at_once
     works = engine(settings, model)
@@ -261,9 +274,11 @@ async def measured(kind: str, plan: Plan, folder: Path, model: Model) -> list[Ro
         for way, askers, one in (
             ("bare engine", 1, bare(works, maker)),
             ("bare engine", many, bare(works, maker)),
-            ("engine, rendered, MP4", many, rendered(works, maker, folder)),
         ):
             rows.append(await inside(plan, way, askers, next(first), one))
+        with neighbour():
+            rows.append(await inside(plan, "the same, a busy core", many, next(first), bare(works, maker)))
+        rows.append(await inside(plan, "engine, rendered, MP4", many, next(first), rendered(works, maker, folder)))
     finally:
         await works.close()
     async with cell(settings) as door:
@@ -285,7 +300,7 @@ def main(
     """Measures clips a minute of the bare engine and of a whole cell around it."""
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(kind, total=5 * repeats)
+        bar = progress.add_task(kind, total=6 * repeats)
         plan = Plan(
             at_once=at_once, films=films, laps=repeats, seconds=seconds, hear=hear, apart=apart,
             done=lambda: progress.advance(bar),
@@ -321,11 +336,11 @@ def _cells(row: Row, rows: Sequence[Row]) -> Iterator[str]:
     yield f"{row.slowest:.1f} … {row.fastest:.1f}"
     yield f"{row.clips_per_minute / rows[0].clips_per_minute:.2f}x"
     yield from (f"{each:.3f}" for each in (row.cpu_s, row.engine_s, row.rest_s, row.client_s))
-    yield from ("" if row in rows[:n] else f"{_tax(row, over):.0%}" for n, over in ((2, rows[1]), (3, rows[2])))
+    yield from ("" if row in rows[:n] else f"{_tax(row, over):.0%}" for n, over in ((2, rows[1]), (4, rows[3])))
 
 
 def _told(row: Row, rows: Sequence[Row]) -> dict[str, object]:
-    return {**asdict(row), "cpu_s": row.cpu_s, "tax": _tax(row, rows[1]), "over_films": _tax(row, rows[2])}
+    return {**asdict(row), "cpu_s": row.cpu_s, "tax": _tax(row, rows[1]), "over_films": _tax(row, rows[3])}
 
 
 def _tax(row: Row, over: Row) -> float:
