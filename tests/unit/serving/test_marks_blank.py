@@ -5,40 +5,24 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import UTC, datetime
-from fractions import Fraction
 
 import c2pa
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.clip import Film
-from model.media import encode_film
 from serving.errors import Broken
 from serving.media.marks import c2pa as manifests
 from serving.media.marks.blank import NOBODY, SAMPLE, read_blank
 from serving.media.marks.boxes import Unfamiliar, boxes, make_room
 from serving.media.marks.c2pa import Residency, Standing, inspect, sign
-from serving.media.marks.certificate import development, expires
+from serving.media.marks.certificate import expires
 
 RESIDENCY = Residency(
     origin="op.example/equerry/eu-par/residency/2026h2", request="ab" * 32, cell="eu-par", jurisdiction="EU"
 )
 PID = "0123456789ab"
 OWN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")  # a name drawn for one film
-
-
-@pytest.fixture(scope="module")
-def credential(tmp_path_factory):
-    return development(tmp_path_factory.mktemp("marks"), "eu-par", datetime.now(UTC))
-
-
-@pytest.fixture(scope="module")
-def mp4():
-    frames = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), np.uint8)
-    return encode_film(Film(frames=frames, fps=Fraction(8), sound=np.zeros(8_000, np.float32), rate=8_000))
 
 
 @pytest.fixture

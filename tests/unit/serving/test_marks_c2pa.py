@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.clip import Film
-from model.media import encode_film, read_film
+from model.media import read_film
 from serving.errors import BadMedia, Broken
 from serving.media.marks.c2pa import Ingredient, Inspected, Residency, Standing, inspect, sign, try_ingredient
 from serving.media.marks.certificate import development
@@ -25,17 +24,6 @@ RESIDENCY = Residency(
     origin="op.example/equerry/eu-par/residency/2026h2", request="ab" * 32, cell="eu-par", jurisdiction="EU"
 )
 PID = "0123456789ab"
-
-
-@pytest.fixture(scope="module")
-def credential(tmp_path_factory):
-    return development(tmp_path_factory.mktemp("marks"), "eu-par", datetime.now(UTC))
-
-
-@pytest.fixture(scope="module")
-def mp4():
-    frames = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), np.uint8)
-    return encode_film(Film(frames=frames, fps=Fraction(8), sound=np.zeros(8_000, np.float32), rate=8_000))
 
 
 @pytest.fixture(scope="module")

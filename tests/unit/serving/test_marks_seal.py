@@ -5,36 +5,20 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
-from fractions import Fraction
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from model.clip import Film
-from model.media import encode_film
 from serving.errors import Broken
 from serving.media.marks import seal as sealing
 from serving.media.marks.c2pa import Ingredient, Residency, Standing, inspect, sign
-from serving.media.marks.certificate import development
 from serving.media.marks.seal import seal
 
 RESIDENCY = Residency(
     origin="op.example/equerry/eu-par/residency/2026h2", request="ab" * 32, cell="eu-par", jurisdiction="EU"
 )
 PID = "0123456789ab"
-
-
-@pytest.fixture(scope="module")
-def credential(tmp_path_factory):
-    return development(tmp_path_factory.mktemp("marks"), "eu-par", datetime.now(UTC))
-
-
-@pytest.fixture(scope="module")
-def mp4():
-    frames = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), np.uint8)
-    return encode_film(Film(frames=frames, fps=Fraction(8), sound=np.zeros(8_000, np.float32), rate=8_000))
 
 
 @pytest.fixture(scope="module")
